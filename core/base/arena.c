@@ -1,0 +1,96 @@
+/* The arena of memory.h: a list of chunks that are filled one after the other. */
+#include "base/memory.h"
+
+#include <stdint.h>
+
+typedef struct chunk {
+  struct chunk *next;
+  size_t capacity;
+  char *bytes;
+} chunk;
+
+struct marea_arena {
+  chunk *first;
+  chunk *current;
+  size_t offset; /* within current */
+  size_t used;
+};
+
+enum { FIRST_CHUNK_BYTES = 1 << 16, LARGEST_STEP_BYTES = 1 << 26 };
+
+marea_arena *marea_arena_new(void) {
+  return marea_alloc_zero(1, sizeof(marea_arena));
+}
+
+static chunk *new_chunk(size_t capacity) {
+  chunk *made = marea_alloc(sizeof *made);
+  if (made == NULL) return NULL;
+  made->bytes = marea_alloc(capacity);
+  if (made->bytes == NULL) {
+    marea_free(made);
+    return NULL;
+  }
+  made->next = NULL;
+  made->capacity = capacity;
+  return made;
+}
+
+/* Each new chunk doubles the last one's size up to a limit, and always fits `bytes`. */
+static chunk *grow(marea_arena *arena, size_t bytes) {
+  size_t capacity = FIRST_CHUNK_BYTES;
+  if (arena->current != NULL) {
+    size_t last = arena->current->capacity;
+    capacity = last < LARGEST_STEP_BYTES ? 2 * last : last;
+    if (capacity > LARGEST_STEP_BYTES) capacity = LARGEST_STEP_BYTES;
+  }
+  if (capacity < bytes) capacity = bytes;
+  chunk *made = new_chunk(capacity);
+  if (made == NULL) return NULL;
+  if (arena->current == NULL) {
+    arena->first = made;
+  } else {
+    made->next = arena->current->next;
+    arena->current->next = made;
+  }
+  return made;
+}
+
+void *marea_arena_alloc(marea_arena *arena, size_t bytes) {
+  if (bytes > SIZE_MAX - MAREA_ALIGNMENT) {
+    marea_fail(MAREA_NOMEM, "out of memory: %zu bytes asked for", bytes);
+    return NULL;
+  }
+  size_t rounded = (bytes + MAREA_ALIGNMENT - 1) / MAREA_ALIGNMENT * MAREA_ALIGNMENT;
+  while (arena->current == NULL || arena->current->capacity - arena->offset < rounded) {
+    chunk *next = arena->current != NULL ? arena->current->next : arena->first;
+    if (next == NULL || next->capacity < rounded) next = grow(arena, rounded);
+    if (next == NULL) return NULL;
+    arena->current = next;
+    arena->offset = 0;
+  }
+  void *block = arena->current->bytes + arena->offset;
+  arena->offset += rounded;
+  arena->used += rounded;
+  return block;
+}
+
+void marea_arena_reset(marea_arena *arena) {
+  arena->current = arena->first;
+  arena->offset = 0;
+  arena->used = 0;
+}
+
+size_t marea_arena_used(const marea_arena *arena) {
+  return arena->used;
+}
+
+void marea_arena_free(marea_arena *arena) {
+  if (arena == NULL) return;
+  while (arena->first != NULL) {
+    chunk *next = arena->first->next;
+    marea_free(arena->first->bytes);
+    marea_free(arena->first);
+    arena->first = next;
+  }
+  marea_free(arena);
+}
