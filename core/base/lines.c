@@ -65,7 +65,8 @@ static marea_status refill(marea_lines *lines) {
     lines->capacity *= 2;
   }
   size_t room = lines->capacity - lines->end;
-  int got = gzread(lines->file, lines->buffer + lines->end, (unsigned)(room < 1 << 30 ? room : 1 << 30));
+  int got =
+      gzread(lines->file, lines->buffer + lines->end, (unsigned)(room < 1 << 30 ? room : 1 << 30));
   int code = Z_OK;
   if (got == 0) gzerror(lines->file, &code);
   if (got < 0 || code != Z_OK) return read_failure(lines);
@@ -82,8 +83,7 @@ static void take_line(marea_lines *lines, size_t length, size_t skip, const char
   lines->number++;
 }
 
-bool marea_lines_next(marea_lines *lines, const char **text, size_t *length,
-                      marea_status *status) {
+bool marea_lines_next(marea_lines *lines, const char **text, size_t *length, marea_status *status) {
   size_t searched = 0;
   *status = MAREA_OK;
   for (;;) {

@@ -23,7 +23,8 @@ static int injected_failure(void) {
 static void count_bytes(size_t bytes) {
   size_t now = atomic_fetch_add(&used_bytes, bytes) + bytes;
   size_t peak = atomic_load(&peak_bytes);
-  while (now > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, now)) {}
+  while (now > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, now)) {
+  }
 }
 
 void *marea_alloc(size_t bytes) {

@@ -157,8 +157,10 @@ static void run_shared(size_t pieces, marea_loop_body *body, void *context) {
   run_pieces();
   atomic_fetch_and(&loop.state, ~OPEN);
   for (int spin = 0; (atomic_load(&loop.state) & INSIDE_MASK) != 0; spin++) {
-    if (spin < SPINS_BEFORE_SLEEP) relax();
-    else sched_yield();
+    if (spin < SPINS_BEFORE_SLEEP)
+      relax();
+    else
+      sched_yield();
   }
 }
 

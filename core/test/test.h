@@ -25,8 +25,7 @@ static inline int test_note(int held, const char *file, int line, const char *wh
 
 /* |a - b| <= tolerance, and neither is NaN. */
 #define CHECK_NEAR(a, b, tolerance)                                                                \
-  test_note(fabs((double)(a) - (double)(b)) <= (tolerance), __FILE__, __LINE__,                    \
-            #a " is near " #b)
+  test_note(fabs((double)(a) - (double)(b)) <= (tolerance), __FILE__, __LINE__, #a " is near " #b)
 
 /* The last error's text holds `part`. */
 #define CHECK_ERROR(part)                                                                          \

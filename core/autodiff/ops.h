@@ -1,0 +1,129 @@
+/* Every operation on tensors, with its formula and shapes; op_*.c hold them by family.
+ *
+ * Each returns a new tensor (on the active tape, or owned when there is none: the caller then
+ * frees it), and NULL on failure; a NULL operand gives NULL and keeps the earlier message. Real
+ * operations refuse int32 operands with MAREA_TYPE. Binary operations broadcast as NumPy does:
+ * shapes are aligned at the last axis, an axis of size 1 is repeated. `axis` counts from 0;
+ * messages count from 1, as the Lua user does. */
+#ifndef MAREA_AUTODIFF_OPS_H
+#define MAREA_AUTODIFF_OPS_H
+
+#include "autodiff/tape.h"
+#include "base/random.h"
+
+/* ---- op_unary.c: y = f(x), element by element; name, f(x), df/dx ---- */
+#define MAREA_UNARY_OPS(X)                                                                         \
+  X(neg)             /* -x                                     -1 */                               \
+  X(abs)             /* |x|                                    sign(x), 0 at 0 */                  \
+  X(exp)             /* e^x                                    y */                                \
+  X(log)             /* ln x                                   1/x */                              \
+  X(log1p)           /* ln(1 + x)                              1/(1 + x) */                        \
+  X(sqrt)            /* x^(1/2)                                1/(2y) */                           \
+  X(square)          /* x^2                                    2x */                               \
+  X(reciprocal)      /* 1/x                                    -y^2 */                             \
+  X(sin)             /* sin x                                  cos x */                            \
+  X(cos)             /* cos x                                  -sin x */                           \
+  X(tanh)            /* tanh x                                 1 - y^2 */                          \
+  X(sigmoid)         /* 1/(1 + e^-x)                           y(1 - y) */                         \
+  X(relu)            /* max(x, 0)                              1 if x > 0 */                       \
+  X(leaky_relu)      /* x if x > 0, 0.2 x otherwise            1, 0.2 */                           \
+  X(elu)             /* x if x > 0, e^x - 1 otherwise          1, y + 1 */                         \
+  X(selu)            /* 1.0507 elu with a = 1.67326            Klambauer et al., 2017 */           \
+  X(gelu)            /* x Phi(x), exact                        Hendrycks and Gimpel, 2016 */       \
+  X(silu)            /* x sigmoid(x)                           Elfwing et al., 2017 */             \
+  X(softplus)        /* ln(1 + e^x)                            sigmoid(x) */                       \
+  X(softsign)        /* x/(1 + |x|)                            1/(1 + |x|)^2 */                    \
+  X(hard_sigmoid)    /* clip(x/6 + 0.5, 0, 1)                  1/6 inside */                       \
+  X(hard_sigmoid_tf) /* clip(0.2x + 0.5, 0, 1)                 0.2 inside */
+
+#define MAREA_DECLARE_UNARY(name) marea_tensor *marea_##name(marea_tensor *x);
+MAREA_UNARY_OPS(MAREA_DECLARE_UNARY)
+#undef MAREA_DECLARE_UNARY
+
+/* min(max(x, low), high); gradient 1 inside and at the bounds, 0 outside. */
+marea_tensor *marea_clip(marea_tensor *x, double low, double high);
+/* x^p for a constant p. */
+marea_tensor *marea_power(marea_tensor *x, double p);
+
+/* ---- op_binary.c: broadcasting; on equal elements maximum and minimum share the gradient ---- */
+#define MAREA_BINARY_OPS(X)        X(add) X(sub) X(mul) X(div) X(maximum) X(minimum)
+#define MAREA_DECLARE_BINARY(name) marea_tensor *marea_##name(marea_tensor *a, marea_tensor *b);
+MAREA_BINARY_OPS(MAREA_DECLARE_BINARY)
+
+/* 1 where the relation holds, else 0; int32 operands are allowed (both then); no gradient. */
+#define MAREA_COMPARE_OPS(X) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)
+MAREA_COMPARE_OPS(MAREA_DECLARE_BINARY)
+#undef MAREA_DECLARE_BINARY
+
+/* a where condition is not 0, else b; all three broadcast; no gradient for the condition. */
+marea_tensor *marea_where(marea_tensor *condition, marea_tensor *a, marea_tensor *b);
+
+/* ---- op_reduce.c: over one axis (or all: axis = -1); `keep` leaves it with size 1.
+ * Sums run in a fixed order. max and min share the gradient among equal elements. ---- */
+#define MAREA_REDUCE_OPS(X)        X(sum) X(mean) X(max) X(min) X(logsumexp)
+#define MAREA_DECLARE_REDUCE(name) marea_tensor *marea_##name(marea_tensor *x, int axis, bool keep);
+MAREA_REDUCE_OPS(MAREA_DECLARE_REDUCE)
+#undef MAREA_DECLARE_REDUCE
+
+/* 0-based place (int32) of the first largest element along the axis (-1: of all); no gradient. */
+marea_tensor *marea_argmax(marea_tensor *x, int axis);
+
+/* Over the last axis: e^x / sum e^x, and its logarithm. */
+marea_tensor *marea_softmax(marea_tensor *x);
+marea_tensor *marea_log_softmax(marea_tensor *x);
+
+/* ---- op_shape.c ---- */
+marea_tensor *marea_reshape(marea_tensor *x, int rank,
+                            const int64_t *size);              /* one -1 is inferred */
+marea_tensor *marea_permute(marea_tensor *x, const int *axes); /* a view */
+marea_tensor *marea_narrow(marea_tensor *x, int axis, int64_t start, int64_t length); /* a view */
+marea_tensor *marea_select(marea_tensor *x, int axis, int64_t index); /* a view without the axis */
+marea_tensor *marea_broadcast(marea_tensor *x, int rank, const int64_t *size); /* a view */
+marea_tensor *marea_concat(marea_tensor *const *list, int count, int axis);
+marea_tensor *marea_stack(marea_tensor *const *list, int count, int axis); /* a new axis */
+marea_tensor *marea_flip(marea_tensor *x, int axis);
+/* x (B, T, …): the first lengths[b] steps of row b in reverse, the rest in place. */
+marea_tensor *marea_reverse_sequence(marea_tensor *x, marea_tensor *lengths);
+/* The same values as reals or as int32 (which must be whole); gradient for reals only. */
+marea_tensor *marea_cast(marea_tensor *x, marea_dtype dtype);
+/* The values without history, as a view. */
+marea_tensor *marea_detach(marea_tensor *x);
+
+/* ---- op_matmul.c ---- */
+/* a (…, M, K) times b (K, N) → (…, M, N), or both (…, M, K), (…, K, N) with equal leading axes. */
+marea_tensor *marea_matmul(marea_tensor *a, marea_tensor *b);
+/* x (…, D) kernel (D, U) + bias (U) → (…, U); bias may be NULL (given = NULL means none). */
+marea_tensor *marea_affine(marea_tensor *x, marea_tensor *kernel, marea_tensor *bias);
+
+/* ---- op_lookup.c ---- */
+/* Rows of table (V, D) at ids (…) → (…, D); row-sparse gradient. Ids outside 0 … V-1: MAREA_RANGE
+ * naming sample, step, id and the allowed range. */
+marea_tensor *marea_embedding(marea_tensor *table, marea_tensor *ids);
+/* Items x[ids[0]], x[ids[1]], … along axis 0, for reals and int32. */
+marea_tensor *marea_take(marea_tensor *x, marea_tensor *ids);
+/* x (…, C), ids (…) → (…): x[…, ids[…]]. */
+marea_tensor *marea_pick(marea_tensor *x, marea_tensor *ids);
+/* ids (…) → (…, depth) with a 1 at each id. No gradient. */
+marea_tensor *marea_one_hot(marea_tensor *ids, int64_t depth);
+
+/* ---- op_regularise.c ---- */
+/* Inverted dropout (Srivastava et al., 2014): keeps with 1 - rate and scales by 1/(1 - rate).
+ * `noise` has x's rank, sizes equal to x's or 1 (shared along that axis); NULL: x's own shape. */
+marea_tensor *marea_dropout(marea_tensor *x, double rate, const int64_t *noise,
+                            marea_stream *stream);
+/* Over the last axis: gamma (x - mean)/sqrt(variance + epsilon) + beta (Ba et al., 2016); gamma and
+ * beta (D) may be NULL. */
+marea_tensor *marea_layer_norm(marea_tensor *x, marea_tensor *gamma, marea_tensor *beta,
+                               double epsilon);
+
+/* ---- op_loss.c: one loss per element or row; reduce afterwards ---- */
+/* p clipped to [1e-7, 1 - 1e-7]; -(y ln p + (1 - y) ln(1 - p)), element by element. */
+marea_tensor *marea_binary_crossentropy(marea_tensor *target, marea_tensor *p);
+/* max(x, 0) - x y + ln(1 + e^-|x|), element by element. */
+marea_tensor *marea_binary_crossentropy_logits(marea_tensor *target, marea_tensor *logits);
+/* logits (…, C), ids (…) → (…): logsumexp(logits) - logits[id]. */
+marea_tensor *marea_sparse_crossentropy_logits(marea_tensor *ids, marea_tensor *logits);
+
+/* ---- op_recurrent.c: whole sequences in one node; see kernels/recurrent.h for the cells ---- */
+
+#endif
