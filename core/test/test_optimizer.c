@@ -1,0 +1,524 @@
+/* Optimizers: golden paths, dense against row-sparse, order of a step, state, failures. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "autodiff/tape.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "train/optimizer.h"
+
+#ifdef MAREA_DOUBLE
+static const double GOLDEN_TOLERANCE = 6e-10; /* the goldens have nine digits */
+#else
+static const double GOLDEN_TOLERANCE = 1.3e-7;
+#endif
+
+/* Starts a backward pass as far as gradients are concerned. */
+marea_status marea_gradient_pass_begin(bool accumulate);
+
+static marea_tensor *vector(int64_t n, double value) {
+  marea_tensor *x = marea_tensor_new(MAREA_REAL, 1, &n);
+  marea_tensor_fill(x, value);
+  return x;
+}
+
+static void give_gradient(marea_tensor *x, const marea_real *g) {
+  marea_gradient_pass_begin(false);
+  CHECK(marea_gradient_add(x, g) == MAREA_OK);
+}
+
+/* ---- golden paths: w starts at 1, gradients 0.5, -0.25, 1, 0 ---- */
+
+typedef struct golden {
+  marea_optimizer_options options;
+  double path[4];
+} golden;
+
+static golden with(marea_optimizer_kind kind, bool pytorch, double w1, double w2, double w3,
+                   double w4) {
+  return (golden){marea_optimizer_defaults(kind, pytorch), {w1, w2, w3, w4}};
+}
+
+static void follow(const golden *expected, const char *what) {
+  static const double gradients[4] = {0.5, -0.25, 1, 0};
+  marea_optimizer *optimizer = marea_optimizer_new(&expected->options);
+  marea_tensor *w = vector(1, 1);
+  CHECK(marea_optimizer_add(optimizer, "w", w, true) == MAREA_OK);
+  for (int t = 0; t < 4; t++) {
+    marea_real g = (marea_real)gradients[t];
+    give_gradient(w, &g);
+    CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_OK);
+    double got = marea_tensor_get(w, 0);
+    if (!CHECK_NEAR(got, expected->path[t], GOLDEN_TOLERANCE))
+      fprintf(stderr, "  %s, step %d: %.10f, expected %.10f\n", what, t + 1, got,
+              expected->path[t]);
+  }
+  CHECK(marea_optimizer_iterations(optimizer) == 4);
+  marea_tensor_free(w);
+  marea_optimizer_free(optimizer);
+}
+
+static void test_golden(void) {
+  golden path = with(MAREA_SGD, false, .995, .9975, .9875, .9875);
+  follow(&path, "SGD");
+  path = with(MAREA_SGD, false, .995, .993, .9812, .97058);
+  path.options.momentum = 0.9;
+  follow(&path, "SGD, momentum");
+  path.options.pytorch = true; /* the same path while the rate is constant */
+  follow(&path, "SGD, momentum, PyTorch");
+  path = with(MAREA_SGD, false, .9905, .9912, .97058, .961022);
+  path.options.momentum = 0.9;
+  path.options.nesterov = true;
+  follow(&path, "SGD, nesterov");
+  path.options.pytorch = true;
+  follow(&path, "SGD, nesterov, PyTorch");
+  path = with(MAREA_ADAM, false, .999000006, .998733671, .998075561, .997536478);
+  follow(&path, "Adam");
+  path = with(MAREA_ADAM, true, .999000000, .998733663, .998075551, .997536466);
+  follow(&path, "Adam, PyTorch");
+  path = with(MAREA_RMSPROP, false, .996837729, .998312146, .995493567, .995493567);
+  follow(&path, "RMSprop");
+  path = with(MAREA_RMSPROP, true, .900000020, .944901337, .857427378, .857427378);
+  follow(&path, "RMSprop, PyTorch");
+  path = with(MAREA_ADAGRAD, false, .999154846, .999544095, .998702689, .998702689);
+  follow(&path, "Adagrad");
+  path = with(MAREA_ADAGRAD, true, .990000000, .994472136, .985743420, .985743420);
+  follow(&path, "Adagrad, PyTorch");
+  path = with(MAREA_ADADELTA, false, .999998586, .999999499, .999997579, .999997579);
+  follow(&path, "Adadelta");
+  path = with(MAREA_NADAM, false, .998937212, .999329808, .998381926, .998279887);
+  follow(&path, "Nadam");
+  path = with(MAREA_ADAMAX, false, .999000000, .998789263, .998353839, .998044719);
+  follow(&path, "Adamax");
+  path = with(MAREA_LION, false, .999, 1.0, .999, .998);
+  follow(&path, "Lion");
+}
+
+/* ---- dense against row-sparse ---- */
+
+enum { ROWS = 3001, WIDTH = 7, TOUCHED = 40 };
+
+typedef struct twin {
+  marea_optimizer *optimizer;
+  marea_tensor *table, *bias;
+} twin;
+
+static twin make_twin(const marea_optimizer_options *options) {
+  marea_stream stream = marea_stream_new(5, 0);
+  int64_t bias_size = 3;
+  twin t = {marea_optimizer_new(options), marea_tensor_new(MAREA_REAL, 2, (int64_t[]){ROWS, WIDTH}),
+            marea_tensor_new(MAREA_REAL, 1, &bias_size)};
+  marea_stream_fill_normal(&stream, marea_reals(t.table), (size_t)ROWS * WIDTH, 0, 1);
+  CHECK(t.optimizer != NULL);
+  CHECK(marea_optimizer_add(t.optimizer, "table", t.table, true) == MAREA_OK);
+  CHECK(marea_optimizer_add(t.optimizer, "bias", t.bias, false) == MAREA_OK);
+  return t;
+}
+
+static void free_twin(twin *t) {
+  marea_tensor_free(t->table);
+  marea_tensor_free(t->bias);
+  marea_optimizer_free(t->optimizer);
+}
+
+/* Ids may repeat; they include the first and the last row. */
+static void draw_lookup(marea_stream *stream, int32_t *ids, marea_real *values) {
+  for (int i = 0; i < TOUCHED; i++) ids[i] = (int32_t)marea_stream_below(stream, ROWS);
+  ids[0] = 0;
+  ids[1] = ROWS - 1;
+  ids[3] = ids[2];
+  marea_stream_fill_normal(stream, values, (size_t)TOUCHED * WIDTH, 0, 1);
+}
+
+static void spread(const int32_t *ids, const marea_real *values, marea_real *dense) {
+  memset(dense, 0, sizeof(marea_real) * ROWS * WIDTH);
+  for (int i = 0; i < TOUCHED; i++)
+    for (int j = 0; j < WIDTH; j++) dense[ids[i] * WIDTH + j] += values[i * WIDTH + j];
+}
+
+static void run_twin(twin *t, bool sparse, int steps, marea_step_report *last) {
+  static marea_real dense[ROWS * WIDTH];
+  marea_real values[TOUCHED * WIDTH], bias_gradient[3] = {1, -2, 0.5f};
+  int32_t ids[TOUCHED];
+  marea_stream stream = marea_stream_new(9, (uint64_t)marea_optimizer_iterations(t->optimizer));
+  for (int i = 0; i < steps; i++) {
+    draw_lookup(&stream, ids, values);
+    marea_gradient_pass_begin(false);
+    marea_gradient_add(t->bias, bias_gradient);
+    if (sparse) {
+      CHECK(marea_gradient_add_rows(t->table, ids, TOUCHED, values) == MAREA_OK);
+      CHECK(t->table->gradient->sparse);
+    } else {
+      spread(ids, values, dense);
+      marea_gradient_add(t->table, dense);
+    }
+    CHECK(marea_optimizer_step(t->optimizer, last) == MAREA_OK);
+    CHECK(!t->table->gradient->fresh && !t->bias->gradient->fresh);
+  }
+}
+
+static bool same_bits(const marea_tensor *a, const marea_tensor *b) {
+  return memcmp(a->data, b->data, marea_tensor_bytes(a)) == 0;
+}
+
+static bool same_twins(const twin *a, const twin *b) {
+  bool same = same_bits(a->table, b->table) && same_bits(a->bias, b->bias);
+  for (int64_t i = 0; i < marea_optimizer_slot_count(a->optimizer); i++) {
+    const char *parameter, *slot;
+    same = same && same_bits(marea_optimizer_slot(a->optimizer, i, &parameter, &slot),
+                             marea_optimizer_slot(b->optimizer, i, &parameter, &slot));
+  }
+  return same;
+}
+
+/* Variant 0 … 11 of the options that change what is done with a gradient. */
+static marea_optimizer_options variant_of(marea_optimizer_kind kind, int variant) {
+  marea_optimizer_options options = marea_optimizer_defaults(kind, variant >= 6);
+  bool sgd = kind == MAREA_SGD, rmsprop = kind == MAREA_RMSPROP;
+  switch (variant % 6) {
+  case 1:
+    options.clip.norm = 1;
+    break;
+  case 2:
+    options.clip.value = 0.5;
+    break;
+  case 3:
+    options.clip.global = 2;
+    options.average = true;
+    options.average_overwrite = 2;
+    break;
+  case 4:
+    options.weight_decay = 0.01;
+    options.loss_scale = 3;
+    if (sgd || rmsprop) options.momentum = 0.9;
+    break;
+  case 5:
+    options.amsgrad = kind == MAREA_ADAM || kind == MAREA_ADAMW;
+    options.nesterov = sgd;
+    options.centered = rmsprop;
+    if (sgd || rmsprop) options.momentum = 0.5;
+    break;
+  default:
+    break;
+  }
+  return options;
+}
+
+static void compare_dense_sparse(marea_optimizer_options options) {
+  marea_step_report report_a, report_b;
+  twin a = make_twin(&options), b = make_twin(&options);
+  marea_threads_set(1);
+  run_twin(&a, false, 3, &report_a);
+  marea_threads_set(4);
+  run_twin(&b, true, 3, &report_b);
+  CHECK(same_twins(&a, &b));
+  CHECK(report_a.norm_before == report_b.norm_before && report_a.parameters == 2);
+  CHECK(report_a.norm_after == report_b.norm_after);
+  free_twin(&a);
+  free_twin(&b);
+}
+
+static void test_dense_sparse(void) {
+  for (int kind = 0; kind < MAREA_OPTIMIZER_COUNT; kind++)
+    for (int variant = 0; variant < 12; variant++)
+      compare_dense_sparse(variant_of((marea_optimizer_kind)kind, variant));
+}
+
+/* The work of several pieces: the bits of a large parameter do not depend on the threads. */
+static void test_threads(void) {
+  enum { N = 100001 };
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_ADAM, false);
+  options.clip.global = 0.5;
+  marea_tensor *results[3];
+  marea_tensor *g = vector(N, 0);
+  for (int run = 0; run < 3; run++) {
+    marea_stream stream = marea_stream_new(3, 1);
+    marea_threads_set(run == 0 ? 1 : run == 1 ? 3 : 8);
+    marea_optimizer *optimizer = marea_optimizer_new(&options);
+    results[run] = vector(N, 1);
+    marea_optimizer_add(optimizer, "w", results[run], true);
+    for (int t = 0; t < 3; t++) {
+      marea_stream_fill_normal(&stream, marea_reals(g), N, 0, 1);
+      give_gradient(results[run], marea_reals(g));
+      CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_OK);
+    }
+    marea_optimizer_free(optimizer);
+  }
+  CHECK(same_bits(results[0], results[1]) && same_bits(results[0], results[2]));
+  for (int run = 0; run < 3; run++) marea_tensor_free(results[run]);
+  marea_tensor_free(g);
+}
+
+/* Adam moves rows that were not looked up; lazily it leaves them and their moments alone, and the
+ * looked-up rows get what a dense step gives while their history is the same. */
+static void test_lazy(void) {
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_ADAM, false);
+  options.weight_decay = 0.1;
+  twin exact = make_twin(&options);
+  options.lazy = true;
+  twin lazy = make_twin(&options);
+  marea_tensor *before = marea_tensor_copy(lazy.table);
+  run_twin(&exact, true, 1, NULL);
+  run_twin(&lazy, true, 1, NULL);
+  const marea_gradient *g = lazy.table->gradient;
+  int64_t next = 0;
+  for (int64_t row = 0; row < ROWS; row++) {
+    bool touched = next < g->row_count && g->rows[next] == row;
+    next += touched;
+    for (int64_t i = row * WIDTH; i < (row + 1) * WIDTH; i++) {
+      double old = marea_tensor_get(before, i), now = marea_tensor_get(lazy.table, i);
+      CHECK(touched ? now == marea_tensor_get(exact.table, i) : now == old);
+      if (!touched) CHECK(marea_tensor_get(exact.table, i) != old);
+    }
+  }
+  CHECK(next == g->row_count);
+  marea_tensor_free(before);
+  free_twin(&exact);
+  free_twin(&lazy);
+}
+
+/* ---- order and details of a step ---- */
+
+static void test_stale(void) {
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_SGD, false);
+  marea_optimizer *optimizer = marea_optimizer_new(&options);
+  marea_tensor *used = vector(2, 1), *idle = vector(2, 1);
+  marea_optimizer_add(optimizer, "used", used, true);
+  marea_optimizer_add(optimizer, "idle", idle, true);
+  CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_STATE);
+  CHECK_ERROR("2 parameters");
+  give_gradient(used, (marea_real[]){3, 4});
+  marea_step_report report;
+  CHECK(marea_optimizer_step(optimizer, &report) == MAREA_OK);
+  CHECK(report.parameters == 1 && report.norm_before == 5 && report.norm_after == 5);
+  CHECK_NEAR(marea_tensor_get(used, 0), 0.97, 1e-7);
+  CHECK(marea_tensor_get(idle, 0) == 1);
+  CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_STATE);
+  CHECK(marea_optimizer_iterations(optimizer) == 1);
+  marea_optimizer_free(optimizer);
+  marea_tensor_free(used);
+  marea_tensor_free(idle);
+}
+
+/* Keras: w -= w wd lr, then the rule; PyTorch's AdamW multiplies once, its SGD adds to g. */
+static void test_decay(void) {
+  struct {
+    marea_optimizer_kind kind;
+    bool pytorch;
+    double expected;
+  } cases[] = {{MAREA_SGD, false, 2 - 2 * 0.1 * 0.01 - 0.01 * 0.5},
+               {MAREA_SGD, true, 2 - 0.01 * (0.5 + 0.1 * 2)},
+               {MAREA_LION, true, 2 - 2 * 0.1 * 0.01 - 0.01}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    marea_optimizer_options options = marea_optimizer_defaults(cases[i].kind, cases[i].pytorch);
+    options.weight_decay = 0.1;
+    options.learning_rate = 0.01;
+    marea_optimizer *optimizer = marea_optimizer_new(&options);
+    marea_tensor *kernel = vector(1, 2), *bias = vector(1, 2);
+    marea_optimizer_add(optimizer, "kernel", kernel, true);
+    marea_optimizer_add(optimizer, "bias", bias, false);
+    marea_real g = 0.5f;
+    give_gradient(kernel, &g);
+    marea_gradient_add(bias, &g);
+    CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_OK);
+    CHECK_NEAR(marea_tensor_get(kernel, 0), cases[i].expected, 1e-6);
+    CHECK_NEAR(marea_tensor_get(bias, 0), cases[i].kind == MAREA_LION ? 1.99 : 1.995, 1e-6);
+    marea_optimizer_free(optimizer);
+    marea_tensor_free(kernel);
+    marea_tensor_free(bias);
+  }
+}
+
+static void test_average(void) {
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_SGD, false);
+  options.learning_rate = 1;
+  options.average = true;
+  options.average_momentum = 0.5;
+  marea_optimizer *optimizer = marea_optimizer_new(&options);
+  marea_tensor *w = vector(1, 10);
+  marea_optimizer_add(optimizer, "w", w, true);
+  const char *parameter, *slot;
+  marea_tensor *average = marea_optimizer_slot(optimizer, 0, &parameter, &slot);
+  CHECK(strcmp(parameter, "w") == 0 && strcmp(slot, "average") == 0);
+  marea_real g = 2;
+  static const double expected[] = {8, 7, 5.5};
+  for (int t = 0; t < 3; t++) {
+    give_gradient(w, &g);
+    marea_optimizer_step(optimizer, NULL);
+    CHECK(marea_tensor_get(average, 0) == expected[t]);
+  }
+  CHECK(marea_tensor_get(w, 0) == 4);
+  CHECK(marea_optimizer_swap_average(optimizer) == MAREA_OK);
+  CHECK(marea_tensor_get(w, 0) == 5.5 && marea_tensor_get(average, 0) == 4);
+  marea_tensor_free(w);
+  marea_optimizer_free(optimizer);
+}
+
+static void test_nonfinite(void) {
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_ADAM, false);
+  twin t = make_twin(&options);
+  marea_tensor *before = marea_tensor_copy(t.table);
+  marea_real values[2 * WIDTH] = {0}, bias_gradient[3] = {1, 1, 1};
+  values[WIDTH + 2] = (marea_real)INFINITY;
+  marea_gradient_pass_begin(false);
+  marea_gradient_add(t.bias, bias_gradient);
+  marea_gradient_add_rows(t.table, (int32_t[]){4, 17}, 2, values);
+  CHECK(marea_optimizer_step(t.optimizer, NULL) == MAREA_NONFINITE);
+  CHECK_ERROR("\"table\" (3001, 7)");
+  CHECK_ERROR("element (18, 3)");
+  CHECK(same_bits(before, t.table) && marea_optimizer_iterations(t.optimizer) == 0);
+  give_gradient(t.bias, (marea_real[]){1, (marea_real)NAN, 1});
+  CHECK(marea_optimizer_step(t.optimizer, NULL) == MAREA_NONFINITE);
+  CHECK_ERROR("\"bias\" (3)");
+  free_twin(&t);
+  options.allow_nonfinite = true;
+  t = make_twin(&options);
+  give_gradient(t.bias, (marea_real[]){1, (marea_real)NAN, 1});
+  CHECK(marea_optimizer_step(t.optimizer, NULL) == MAREA_OK);
+  CHECK(isnan(marea_tensor_get(t.bias, 1)) && !isnan(marea_tensor_get(t.bias, 0)));
+  free_twin(&t);
+  marea_tensor_free(before);
+}
+
+/* ---- state ---- */
+
+static void copy_state(const twin *from, twin *to) {
+  const char *parameter, *slot;
+  marea_tensor_assign(to->table, from->table);
+  marea_tensor_assign(to->bias, from->bias);
+  for (int64_t i = 0; i < marea_optimizer_slot_count(from->optimizer); i++)
+    marea_tensor_assign(marea_optimizer_slot(to->optimizer, i, &parameter, &slot),
+                        marea_optimizer_slot(from->optimizer, i, &parameter, &slot));
+  marea_optimizer_set_iterations(to->optimizer, marea_optimizer_iterations(from->optimizer));
+}
+
+static void test_resume(void) {
+  for (int kind = 0; kind < MAREA_OPTIMIZER_COUNT; kind++) {
+    marea_optimizer_options options = variant_of((marea_optimizer_kind)kind, 5);
+    options.average = true;
+    twin whole = make_twin(&options), resumed = make_twin(&options);
+    run_twin(&whole, true, 5, NULL);
+    copy_state(&whole, &resumed);
+    run_twin(&whole, true, 3, NULL);
+    run_twin(&resumed, true, 3, NULL);
+    CHECK(same_twins(&whole, &resumed));
+    free_twin(&whole);
+    free_twin(&resumed);
+  }
+}
+
+/* ---- mistakes and failures ---- */
+
+static void expect_refusal(const marea_optimizer_options *options, const char *part) {
+  CHECK(marea_optimizer_new(options) == NULL);
+  if (!CHECK(strstr(marea_error_text(), part) != NULL)) fprintf(stderr, "  expected: %s\n", part);
+}
+
+static void test_options(void) {
+  marea_optimizer_kind kind;
+  CHECK(marea_optimizer_find("AdamW", &kind) && kind == MAREA_ADAMW);
+  CHECK(!marea_optimizer_find("adamw ", &kind) && !marea_optimizer_find("", &kind));
+  CHECK(marea_optimizer_name(MAREA_OPTIMIZER_COUNT) == NULL);
+  const marea_optimizer_options good = marea_optimizer_defaults(MAREA_ADAM, false);
+  marea_optimizer_options o = good;
+  o.learning_rate = -1;
+  expect_refusal(&o, "learning_rate is -1");
+  o = good, o.learning_rate = (double)NAN;
+  expect_refusal(&o, "learning_rate is nan");
+  o = good, o.beta_2 = 1;
+  expect_refusal(&o, "beta_2 is 1, expected 0 <= beta_2 < 1");
+  o = good, o.clip.norm = 1, o.clip.global = 1;
+  expect_refusal(&o, "only one of clipnorm");
+  o = good, o.clip.value = -1;
+  expect_refusal(&o, "clipvalue is -1");
+  o = good, o.momentum = 0.5;
+  expect_refusal(&o, "momentum is for sgd and rmsprop, not adam");
+  o = good, o.nesterov = true;
+  expect_refusal(&o, "nesterov is for sgd");
+  o = good, o.centered = true;
+  expect_refusal(&o, "centered is for rmsprop");
+  o = good, o.kind = MAREA_NADAM, o.amsgrad = true;
+  expect_refusal(&o, "amsgrad is for adam");
+  o = good, o.loss_scale = 0;
+  expect_refusal(&o, "loss_scale is 0");
+  o = good, o.kind = MAREA_OPTIMIZER_COUNT;
+  expect_refusal(&o, "no optimizer number");
+}
+
+static void test_parameters(void) {
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_SGD, false);
+  marea_optimizer *optimizer = marea_optimizer_new(&options);
+  marea_tensor *w = marea_tensor_new(MAREA_REAL, 2, (int64_t[]){2, 3});
+  marea_tensor *turned = marea_view(w, 2, (int64_t[]){3, 2}, (int64_t[]){1, 3}, 0);
+  marea_tensor *ids = marea_tensor_new(MAREA_INT32, 1, (int64_t[]){2});
+  marea_tensor *empty = marea_tensor_new(MAREA_REAL, 2, (int64_t[]){0, 3});
+  CHECK(marea_optimizer_add(optimizer, "empty", empty, true) == MAREA_OK);
+  CHECK(marea_optimizer_add(optimizer, "w", w, true) == MAREA_OK);
+  CHECK(marea_optimizer_add(optimizer, "w", ids, true) == MAREA_ARGUMENT);
+  CHECK_ERROR("of whole numbers");
+  CHECK(marea_optimizer_add(optimizer, "v", turned, true) == MAREA_ARGUMENT);
+  CHECK_ERROR("strided view");
+  CHECK(marea_optimizer_add(optimizer, "again", w, true) == MAREA_ARGUMENT);
+  CHECK_ERROR("as w");
+  marea_tensor *other = vector(1, 0);
+  CHECK(marea_optimizer_add(optimizer, "w", other, true) == MAREA_ARGUMENT);
+  CHECK(marea_optimizer_set_rate(optimizer, (double)INFINITY) == MAREA_RANGE);
+  CHECK(marea_optimizer_set_iterations(optimizer, -1) == MAREA_RANGE);
+  CHECK(marea_optimizer_set_loss_scale(optimizer, -1) == MAREA_RANGE);
+  CHECK(marea_optimizer_swap_average(optimizer) == MAREA_STATE);
+  marea_real g[6] = {1, 1, 1, 1, 1, 1};
+  give_gradient(w, g);
+  CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_OK);
+  CHECK_NEAR(marea_tensor_get(w, 5), -0.01, 1e-9);
+  marea_optimizer_free(optimizer);
+  marea_optimizer_free(NULL);
+  marea_tensor_free(turned);
+  marea_tensor_free(other);
+  marea_tensor_free(empty);
+  marea_tensor_free(ids);
+  marea_tensor_free(w);
+}
+
+/* Making an optimizer of one parameter, with every single allocation failing in turn. */
+static void test_allocation_failures(void) {
+  marea_optimizer_options options = marea_optimizer_defaults(MAREA_ADAM, false);
+  options.amsgrad = options.average = true;
+  marea_tensor *w = vector(3, 1);
+  size_t used = marea_memory_used();
+  bool done = false;
+  for (size_t n = 1; !done; n++) {
+    marea_memory_fail_at(n);
+    marea_optimizer *optimizer = marea_optimizer_new(&options);
+    done = optimizer != NULL && marea_optimizer_add(optimizer, "w", w, true) == MAREA_OK;
+    marea_memory_fail_at(0);
+    if (!done) CHECK(marea_error_code() == MAREA_NOMEM);
+    if (done) { /* a step allocates nothing */
+      give_gradient(w, (marea_real[]){1, 2, 3});
+      size_t allocations = marea_memory_allocations();
+      CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_OK);
+      CHECK(marea_memory_allocations() == allocations);
+      marea_tensor_clear_gradient(w);
+    }
+    marea_optimizer_free(optimizer);
+    CHECK(marea_memory_used() == used && w->references == 1 && n < 100);
+    if (n >= 100) break;
+  }
+  marea_tensor_free(w);
+}
+
+int main(void) {
+  test_golden();
+  test_dense_sparse();
+  test_threads();
+  test_lazy();
+  test_stale();
+  test_decay();
+  test_average();
+  test_nonfinite();
+  test_resume();
+  test_options();
+  test_parameters();
+  test_allocation_failures();
+  return test_end();
+}
