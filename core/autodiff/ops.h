@@ -10,6 +10,8 @@
 
 #include "autodiff/tape.h"
 #include "base/random.h"
+#include "kernels/pointwise.h"
+#include "kernels/recurrent.h"
 
 /* ---- op_unary.c: y = f(x), element by element; name, f(x), df/dx ---- */
 #define MAREA_UNARY_OPS(X)                                                                         \
@@ -124,6 +126,24 @@ marea_tensor *marea_binary_crossentropy_logits(marea_tensor *target, marea_tenso
 /* logits (…, C), ids (…) → (…): logsumexp(logits) - logits[id]. */
 marea_tensor *marea_sparse_crossentropy_logits(marea_tensor *ids, marea_tensor *logits);
 
-/* ---- op_recurrent.c: whole sequences in one node; see kernels/recurrent.h for the cells ---- */
+/* ---- op_recurrent.c: a whole sequence in one node; kernels/recurrent.h has the formulas ---- */
+typedef struct marea_recurrent_options {
+  const char *name; /* for messages: LSTM "encoder" */
+  marea_cell cell;
+  marea_activation activation, recurrent_activation;
+  bool backwards, original_order, zero_masked; /* see kernels/recurrent.h */
+  bool sequences;                              /* the first output is y (B, T, H), not y_last */
+} marea_recurrent_options;
+
+/* x (B, T, D) with Keras's weights (bias may be NULL), mask (B, T; 0 hides a step), initial h and
+ * c (B, H), dropout multipliers (B, 1 or G, D) and (B, 1 or G, H); each of the latter may be NULL.
+ * outputs: y (B, T, H) or y_last (B, H); h (B, H); c (B, H) or NULL for cells without. */
+typedef struct marea_recurrent_operands {
+  marea_tensor *x, *kernel, *recurrent_kernel, *bias, *mask, *h, *c;
+  marea_tensor *input_dropout, *recurrent_dropout;
+} marea_recurrent_operands;
+marea_status marea_recurrent_layer(const marea_recurrent_options *options,
+                                   const marea_recurrent_operands *operands,
+                                   marea_tensor *outputs[3]);
 
 #endif

@@ -35,8 +35,7 @@ void marea_error_clear(void) {
 
 const char *marea_status_text(marea_status code) {
 #define MAREA_STATUS_CASE(name, text)                                                              \
-  case MAREA_##name:                                                                               \
-    return text;
+  case MAREA_##name: return text;
   switch (code) { MAREA_STATUS_MAP(MAREA_STATUS_CASE) }
 #undef MAREA_STATUS_CASE
   return "unknown status";

@@ -36,7 +36,8 @@ typedef enum marea_activation {
 const char *marea_activation_name(marea_activation activation);
 bool marea_activation_find(const char *name, marea_activation *activation);
 
-/* Whether the derivative needs the input x (gelu, silu); the others take it from the output. */
+/* Whether the derivative needs the input x (gelu, silu); the others take it from the output.
+ * Recurrent cells refuse those two. */
 bool marea_activation_needs_input(marea_activation activation);
 
 /* a = f(x). */
@@ -48,29 +49,18 @@ void marea_activate_backward(marea_activation activation, marea_real *dx, const 
 
 /* y = f(x), element by element. */
 void marea_pointwise_exp(marea_real *y, const marea_real *x, size_t n);
-void marea_pointwise_log(marea_real *y, const marea_real *x, size_t n);
 void marea_pointwise_tanh(marea_real *y, const marea_real *x, size_t n);
 void marea_pointwise_sigmoid(marea_real *y, const marea_real *x, size_t n);
-void marea_pointwise_erf(marea_real *y, const marea_real *x, size_t n);
-void marea_pointwise_sqrt(marea_real *y, const marea_real *x, size_t n);
 
-/* y = a op b; y = a x; y += a x; y = a (fill); y += x * z (fused gradient of a product). */
-void marea_pointwise_add(marea_real *y, const marea_real *a, const marea_real *b, size_t n);
-void marea_pointwise_subtract(marea_real *y, const marea_real *a, const marea_real *b, size_t n);
-void marea_pointwise_multiply(marea_real *y, const marea_real *a, const marea_real *b, size_t n);
-void marea_pointwise_divide(marea_real *y, const marea_real *a, const marea_real *b, size_t n);
-void marea_pointwise_scale(marea_real *y, marea_real a, const marea_real *x, size_t n);
+/* y += a x. */
 void marea_pointwise_axpy(marea_real *y, marea_real a, const marea_real *x, size_t n);
-void marea_pointwise_fill(marea_real *y, marea_real a, size_t n);
-void marea_pointwise_multiply_add(marea_real *y, const marea_real *x, const marea_real *z,
-                                  size_t n);
 
 /* Sums in a fixed order: vectors within pieces of 4,096, the pieces in double precision. */
-double marea_sum(const marea_real *x, size_t n);
+double marea_sum_all(const marea_real *x, size_t n);
 double marea_dot(const marea_real *x, const marea_real *y, size_t n);
 double marea_sum_squares(const marea_real *x, size_t n);
 /* Largest element, NaN if there is one; n >= 1. */
-marea_real marea_max(const marea_real *x, size_t n);
+marea_real marea_largest(const marea_real *x, size_t n);
 
 /* y[j] += sum over i of x[i][j]; x (rows, columns), contiguous. Bias gradients. */
 void marea_sum_rows(marea_real *y, const marea_real *x, size_t rows, size_t columns);
@@ -80,8 +70,8 @@ void marea_add_bias(marea_real *y, const marea_real *x, const marea_real *bias, 
 
 /* y[i] = softmax(x[i]) and y[i] = log softmax(x[i]) for each of `rows` rows of `columns`; the
  * row's maximum is subtracted first. */
-void marea_softmax(marea_real *y, const marea_real *x, size_t rows, size_t columns);
-void marea_log_softmax(marea_real *y, const marea_real *x, size_t rows, size_t columns);
+void marea_softmax_rows(marea_real *y, const marea_real *x, size_t rows, size_t columns);
+void marea_log_softmax_rows(marea_real *y, const marea_real *x, size_t rows, size_t columns);
 /* dx += gradient of softmax: y (dy - <dy, y>); of log softmax: dy - e^y sum(dy). */
 void marea_softmax_backward(marea_real *dx, const marea_real *dy, const marea_real *y, size_t rows,
                             size_t columns);

@@ -122,7 +122,7 @@ marea_status marea_recurrent_forward(const marea_recurrent *layer,
                                      const marea_recurrent_outputs *outputs, void *workspace);
 
 /* Gradients of the forward call that used the same layer (keep = true), weights, inputs and
- * workspace, all unchanged. May be called several times. */
+ * workspace, all unchanged. Overwrites what forward kept: once for each forward. */
 marea_status marea_recurrent_backward(const marea_recurrent *layer,
                                       const marea_recurrent_weights *weights,
                                       const marea_recurrent_inputs *inputs,

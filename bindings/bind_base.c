@@ -1,0 +1,77 @@
+/* Memory counters, threads, clock, interrupts. */
+#define _POSIX_C_SOURCE 200112L
+#include <time.h>
+#include <unistd.h>
+
+#include "base/interrupt.h"
+#include "base/threads.h"
+#include "bind.h"
+#include "kernels/simd.h"
+
+/* native.memory() → bytes in use, most bytes there were; native.memory("reset") first forgets the
+ * most */
+static int memory(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) marea_memory_reset_peak();
+  lua_pushinteger(L, (lua_Integer)marea_memory_used());
+  lua_pushinteger(L, (lua_Integer)marea_memory_peak());
+  return 2;
+}
+
+/* native.fail_at(n): the n-th allocation from now fails; 0: none. For tests. */
+static int fail_at(lua_State *L) {
+  marea_memory_fail_at((size_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+static int threads(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) {
+    lua_Integer n = luaL_checkinteger(L, 1);
+    bind_check(L, marea_threads_set(n < 0 || n > 100000 ? 0 : (int)n));
+  }
+  lua_pushinteger(L, marea_threads());
+  return 1;
+}
+
+static int clock_seconds(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+  return 1;
+}
+
+static int interrupted(lua_State *L) {
+  lua_pushboolean(L, marea_interrupted());
+  marea_interrupt_clear();
+  return 1;
+}
+
+static int interrupt_watch(lua_State *L) {
+  lua_pushboolean(L, marea_interrupt_watched());
+  marea_interrupt_watch(lua_toboolean(L, 1));
+  return 1;
+}
+
+/* native.is_terminal(): whether standard output is one */
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty(STDOUT_FILENO));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"memory", memory},
+                                     {"fail_at", fail_at},
+                                     {"threads", threads},
+                                     {"clock", clock_seconds},
+                                     {"interrupted", interrupted},
+                                     {"interrupt_watch", interrupt_watch},
+                                     {"is_terminal", is_terminal},
+                                     {NULL, NULL}};
+
+void bind_open_base(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  lua_pushstring(L, MAREA_REAL_NAME);
+  lua_setfield(L, -2, "precision");
+  lua_pushstring(L, marea_simd_get()->name);
+  lua_setfield(L, -2, "isa");
+  lua_pushstring(L, MAREA_VERSION);
+  lua_setfield(L, -2, "version");
+}

@@ -1,0 +1,216 @@
+/* A whole sequence through a recurrent layer, as one node. */
+#include <stdio.h>
+#include <string.h>
+
+#include "autodiff/op_help.h"
+
+enum { X, KERNEL, RECURRENT, BIAS, MASK, H0, C0, INPUT_DROPOUT, RECURRENT_DROPOUT, INPUTS };
+
+static const char *const OPERATIONS[MAREA_CELL_COUNT] = {"SimpleRNN", "LSTM", "GRU", "GRU"};
+
+typedef struct layer_context {
+  marea_recurrent layer;
+  marea_recurrent_weights weights;
+  marea_recurrent_inputs inputs;
+  bool sequences;
+  void *workspace;
+} layer_context;
+
+typedef struct expected {
+  int rank;
+  int64_t size[3];
+} expected;
+
+static marea_status check_shape(const char *name, const char *what, const marea_tensor *x,
+                                expected e) {
+  char text[MAREA_SHAPE_TEXT_BYTES], wanted[MAREA_SHAPE_TEXT_BYTES];
+  if (x == NULL) return MAREA_OK;
+  bool fits = x->rank == e.rank;
+  for (int i = 0; i < e.rank && fits; i++) fits = x->size[i] == e.size[i];
+  if (fits) return MAREA_OK;
+  return marea_fail(MAREA_SHAPE, "%s: %s is %s, expected %s", name, what, marea_shape_text(x, text),
+                    marea_sizes_text(e.rank, e.size, wanted));
+}
+
+static marea_status check_dropout(const char *name, const char *what, const marea_tensor *x,
+                                  int64_t B, int64_t gates, int64_t width) {
+  if (x == NULL) return MAREA_OK;
+  int64_t given = x->rank == 3 && x->size[1] == gates ? gates : 1;
+  return check_shape(name, what, x, (expected){3, {B, given, width}});
+}
+
+static marea_status check_operands(const marea_recurrent_options *o, marea_tensor *const *in) {
+  char text[MAREA_SHAPE_TEXT_BYTES];
+  static const char *const names[] = {
+      "the input",        "the kernel",          "the recurrent kernel", "the bias",
+      "the mask",         "the initial state h", "the initial state c",  "dropout",
+      "recurrent dropout"};
+  for (int i = 0; i < INPUTS; i++)
+    if (in[i] != NULL && i != MASK && in[i]->dtype != MAREA_REAL)
+      return marea_fail(MAREA_TYPE, "%s: %s expects real numbers, got %s", o->name, names[i],
+                        marea_dtype_name(in[i]->dtype));
+  int64_t gates = (int64_t)marea_cell_gates(o->cell);
+  if (gates == 0) return marea_fail(MAREA_RANGE, "unknown recurrent cell");
+  const marea_tensor *x = in[X], *kernel = in[KERNEL];
+  if (x->rank != 3)
+    return marea_fail(MAREA_SHAPE, "%s: input is %s, expected (batch, time, features)", o->name,
+                      marea_shape_text(x, text));
+  if (kernel->rank != 2 || kernel->size[1] % gates != 0)
+    return marea_fail(MAREA_SHAPE, "%s: the kernel is %s, expected (features, %lld x units)",
+                      o->name, marea_shape_text(kernel, text), (long long)gates);
+  if (kernel->size[0] != x->size[2])
+    return marea_fail(MAREA_SHAPE,
+                      "%s: input is (batch %lld, time %lld, %lld), kernel expects %lld "
+                      "features",
+                      o->name, (long long)x->size[0], (long long)x->size[1], (long long)x->size[2],
+                      (long long)kernel->size[0]);
+  int64_t B = x->size[0], T = x->size[1], D = x->size[2], width = kernel->size[1],
+          H = width / gates;
+  bool two_rows = o->cell == MAREA_CELL_GRU;
+  expected bias = two_rows ? (expected){2, {2, width}} : (expected){1, {width}};
+  marea_status s = check_shape(o->name, names[RECURRENT], in[RECURRENT], (expected){2, {H, width}});
+  if (s == MAREA_OK) s = check_shape(o->name, names[BIAS], in[BIAS], bias);
+  if (s == MAREA_OK) s = check_shape(o->name, names[MASK], in[MASK], (expected){2, {B, T}});
+  if (s == MAREA_OK) s = check_shape(o->name, names[H0], in[H0], (expected){2, {B, H}});
+  if (s == MAREA_OK) s = check_shape(o->name, names[C0], in[C0], (expected){2, {B, H}});
+  if (s == MAREA_OK) s = check_dropout(o->name, "dropout", in[INPUT_DROPOUT], B, gates, D);
+  if (s == MAREA_OK)
+    s = check_dropout(o->name, "recurrent dropout", in[RECURRENT_DROPOUT], B, gates, H);
+  return s;
+}
+
+static const marea_real *reals_or_null(const marea_tensor *x) {
+  return x != NULL ? marea_reals(x) : NULL;
+}
+
+static layer_context make_context(const marea_recurrent_options *o, marea_tensor *const *in,
+                                  bool keep) {
+  const marea_tensor *x = in[X], *a = in[INPUT_DROPOUT], *b = in[RECURRENT_DROPOUT];
+  layer_context c = {.sequences = o->sequences};
+  c.layer =
+      (marea_recurrent){.cell = o->cell,
+                        .activation = o->activation,
+                        .recurrent_activation = o->recurrent_activation,
+                        .batch = (size_t)x->size[0],
+                        .time = (size_t)x->size[1],
+                        .input = (size_t)x->size[2],
+                        .hidden = (size_t)in[RECURRENT]->size[0],
+                        .backwards = o->backwards,
+                        .original_order = o->original_order,
+                        .masked_output = o->zero_masked ? MAREA_MASKED_ZERO : MAREA_MASKED_REPEATS,
+                        .keep = keep};
+  c.weights = (marea_recurrent_weights){marea_reals(in[KERNEL]), marea_reals(in[RECURRENT]),
+                                        reals_or_null(in[BIAS])};
+  c.inputs =
+      (marea_recurrent_inputs){.x = marea_reals(x),
+                               .initial = {reals_or_null(in[H0]), reals_or_null(in[C0])},
+                               .input_dropout = reals_or_null(a),
+                               .input_dropout_gates = a != NULL ? (size_t)a->size[1] : 0,
+                               .recurrent_dropout = reals_or_null(b),
+                               .recurrent_dropout_gates = b != NULL ? (size_t)b->size[1] : 0};
+  return c;
+}
+
+/* The mask as bytes. */
+static marea_status mask_bytes(const marea_tensor *mask, unsigned char *bytes) {
+  int64_t count = marea_tensor_count(mask);
+  for (int64_t i = 0; i < count; i++) bytes[i] = marea_tensor_get(mask, i) != 0;
+  return MAREA_OK;
+}
+
+static marea_status target_of(marea_tensor *x, marea_real **target) {
+  if (!marea_wants_gradient(x)) return MAREA_OK;
+  *target = marea_gradient_sum(x);
+  return *target == NULL ? MAREA_NOMEM : MAREA_OK;
+}
+
+static marea_status layer_backward(marea_node *node) {
+  layer_context *c = node->context;
+  const marea_real *first = marea_gradient_of(node->outputs[0]);
+  marea_recurrent_output_gradients given = {.y = c->sequences ? first : NULL,
+                                            .y_last = c->sequences ? NULL : first};
+  for (int i = 0; i + 1 < node->output_count; i++)
+    given.last[i] = marea_gradient_of(node->outputs[i + 1]);
+  marea_recurrent_gradients wanted = {0};
+  marea_tensor **in = node->inputs;
+  marea_status s = target_of(in[X], &wanted.x);
+  if (s == MAREA_OK) s = target_of(in[KERNEL], &wanted.kernel);
+  if (s == MAREA_OK) s = target_of(in[RECURRENT], &wanted.recurrent_kernel);
+  if (s == MAREA_OK) s = target_of(in[BIAS], &wanted.bias);
+  if (s == MAREA_OK) s = target_of(in[H0], &wanted.initial[0]);
+  if (s == MAREA_OK) s = target_of(in[C0], &wanted.initial[1]);
+  if (s != MAREA_OK) return s;
+  return marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, &given, &wanted,
+                                  c->workspace);
+}
+
+static marea_status make_outputs(const layer_context *c, marea_tensor *outputs[3]) {
+  int64_t B = (int64_t)c->layer.batch, T = (int64_t)c->layer.time, H = (int64_t)c->layer.hidden;
+  int64_t whole[] = {B, T, H}, last[] = {B, H};
+  outputs[0] =
+      c->sequences ? marea_result(MAREA_REAL, 3, whole) : marea_result(MAREA_REAL, 2, last);
+  outputs[1] = marea_result(MAREA_REAL, 2, last);
+  bool two = marea_cell_states(c->layer.cell) > 1;
+  outputs[2] = two ? marea_result(MAREA_REAL, 2, last) : NULL;
+  bool made = outputs[0] != NULL && outputs[1] != NULL && (outputs[2] != NULL || !two);
+  return made ? MAREA_OK : MAREA_NOMEM;
+}
+
+static marea_status run_layer(layer_context *c, const marea_tensor *mask, bool keep,
+                              marea_tensor *const outputs[3]) {
+  size_t bytes = 0, mask_size = mask != NULL ? (size_t)marea_tensor_count(mask) : 0;
+  marea_status s = marea_recurrent_workspace(&c->layer, &bytes);
+  if (s != MAREA_OK) return s;
+  size_t rounded = (bytes + MAREA_ALIGNMENT - 1) / MAREA_ALIGNMENT * MAREA_ALIGNMENT;
+  c->workspace = keep ? marea_tape_alloc(rounded + mask_size) : marea_alloc(rounded + mask_size);
+  if (c->workspace == NULL) return MAREA_NOMEM;
+  if (mask != NULL) {
+    unsigned char *visible = (unsigned char *)c->workspace + rounded;
+    mask_bytes(mask, visible);
+    c->inputs.mask = visible;
+  }
+  marea_recurrent_outputs out = {
+      .y = c->sequences ? marea_reals(outputs[0]) : NULL,
+      .y_last = c->sequences ? NULL : marea_reals(outputs[0]),
+      .last = {marea_reals(outputs[1]), outputs[2] != NULL ? marea_reals(outputs[2]) : NULL}};
+  s = marea_recurrent_forward(&c->layer, &c->weights, &c->inputs, &out, c->workspace);
+  if (!keep) marea_free(c->workspace);
+  return s;
+}
+
+static marea_status run_and_record(const marea_recurrent_options *o, marea_tensor *const *inputs,
+                                   marea_tensor *const *plain, marea_tensor *outputs[3]) {
+  bool keep = marea_recording(inputs, INPUTS);
+  layer_context c = make_context(o, plain, keep);
+  marea_status s = make_outputs(&c, outputs);
+  if (s == MAREA_OK) s = run_layer(&c, plain[MASK], keep, outputs);
+  if (s != MAREA_OK || !keep) return s;
+  marea_node *node = marea_record(OPERATIONS[o->cell], inputs, INPUTS, outputs, outputs[2] != NULL ? 3 : 2,
+                                  layer_backward, sizeof c);
+  if (node == NULL) return MAREA_NOMEM;
+  *(layer_context *)node->context = c;
+  return MAREA_OK;
+}
+
+marea_status marea_recurrent_layer(const marea_recurrent_options *options,
+                                   const marea_recurrent_operands *in, marea_tensor *outputs[3]) {
+  marea_tensor *inputs[INPUTS] = {in->x,    in->kernel,        in->recurrent_kernel,
+                                  in->bias, in->mask,          in->h,
+                                  in->c,    in->input_dropout, in->recurrent_dropout};
+  marea_tensor *plain[INPUTS] = {NULL};
+  outputs[0] = outputs[1] = outputs[2] = NULL;
+  if (in->x == NULL || in->kernel == NULL || in->recurrent_kernel == NULL)
+    return marea_fail(MAREA_ARGUMENT, "%s: input and weights are needed", options->name);
+  marea_status s = check_operands(options, inputs);
+  for (int i = 0; i < INPUTS && s == MAREA_OK; i++) {
+    plain[i] = marea_compact(inputs[i]);
+    if (inputs[i] != NULL && plain[i] == NULL) s = MAREA_NOMEM;
+  }
+  if (s == MAREA_OK) s = run_and_record(options, inputs, plain, outputs);
+  for (int i = 0; i < INPUTS; i++) marea_tensor_free(plain[i]);
+  for (int i = 0; i < 3 && s != MAREA_OK; i++) {
+    marea_tensor_free(outputs[i]);
+    outputs[i] = NULL;
+  }
+  return s;
+}
