@@ -1,5 +1,7 @@
 #include "bind.h"
 
+#include <string.h>
+
 int bind_raise(lua_State *L) {
   return luaL_error(L, "%s", marea_error_text());
 }
@@ -35,8 +37,10 @@ bind_box *bind_box_new(lua_State *L) {
 int bind_box_fill(lua_State *L, bind_box *box, marea_tensor *x) {
   if (x == NULL) return bind_raise(L);
   box->x = x;
-  if (x->tape != NULL) box->tape = marea_tape_retain(x->tape);
-  else bind_account(L, marea_tensor_bytes(x));
+  if (x->tape != NULL)
+    box->tape = marea_tape_retain(x->tape);
+  else
+    bind_account(L, marea_tensor_bytes(x));
   return 1;
 }
 
@@ -48,8 +52,9 @@ marea_tensor *bind_tensor(lua_State *L, int argument) {
   bind_box *box = luaL_testudata(L, argument, BIND_TENSOR);
   if (box == NULL) {
     const char *hint = lua_istable(L, argument) ? " (make one with marea.tensor)" : "";
-    luaL_argerror(L, argument,
-                  lua_pushfstring(L, "tensor expected, got %s%s", luaL_typename(L, argument), hint));
+    luaL_argerror(
+        L, argument,
+        lua_pushfstring(L, "tensor expected, got %s%s", luaL_typename(L, argument), hint));
     return NULL;
   }
   if (box->tape != NULL && marea_tape_closed(box->tape))
@@ -95,5 +100,12 @@ int bind_shape(lua_State *L, int argument, int64_t size[MAREA_MAX_RANK]) {
 
 marea_dtype bind_dtype(lua_State *L, int argument) {
   static const char *const names[] = {"real", "float", "double", "int32", NULL};
+  if (lua_istable(L, argument)) { /* { dtype = "int32" } */
+    lua_getfield(L, argument, "dtype");
+    const char *name = luaL_optstring(L, -1, "real");
+    for (int i = 0; names[i] != NULL; i++)
+      if (strcmp(name, names[i]) == 0) return i == 3 ? MAREA_INT32 : MAREA_REAL;
+    luaL_argerror(L, argument, lua_pushfstring(L, "dtype is \"%s\", expected real or int32", name));
+  }
   return luaL_checkoption(L, argument, "real", names) == 3 ? MAREA_INT32 : MAREA_REAL;
 }

@@ -40,7 +40,7 @@ bool bind_is_tensor(lua_State *L, int argument);
 int bind_axis(lua_State *L, int argument, const marea_tensor *x);
 /* A table of sizes, or the integers from `argument` on; returns the rank. */
 int bind_shape(lua_State *L, int argument, int64_t size[MAREA_MAX_RANK]);
-marea_dtype bind_dtype(lua_State *L, int argument); /* nil: real */
+marea_dtype bind_dtype(lua_State *L, int argument); /* a name or { dtype = }; nil: real */
 
 /* Counts bytes that Lua cannot see; now and then this runs a step of its collector. */
 void bind_account(lua_State *L, size_t bytes);

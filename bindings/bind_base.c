@@ -51,25 +51,24 @@ static int interrupt_watch(lua_State *L) {
   return 1;
 }
 
-/* native.is_terminal(): whether standard output is one */
+/* is_terminal([descriptor]): whether standard output (1), or another one, is a terminal */
 static int is_terminal(lua_State *L) {
-  lua_pushboolean(L, isatty(STDOUT_FILENO));
+  lua_pushboolean(L, isatty((int)luaL_optinteger(L, 1, STDOUT_FILENO)));
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"memory", memory},
-                                     {"fail_at", fail_at},
-                                     {"threads", threads},
-                                     {"clock", clock_seconds},
-                                     {"interrupted", interrupted},
-                                     {"interrupt_watch", interrupt_watch},
-                                     {"is_terminal", is_terminal},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"memory", memory},           {"fail_at", fail_at},
+    {"threads", threads},         {"clock", clock_seconds},
+    {"interrupted", interrupted}, {"interrupt_watch", interrupt_watch},
+    {"is_terminal", is_terminal}, {NULL, NULL}};
 
 void bind_open_base(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushstring(L, MAREA_REAL_NAME);
   lua_setfield(L, -2, "precision");
+  lua_pushnumber(L, MAREA_REAL_LARGEST);
+  lua_setfield(L, -2, "largest");
   lua_pushstring(L, marea_simd_get()->name);
   lua_setfield(L, -2, "isa");
   lua_pushstring(L, MAREA_VERSION);

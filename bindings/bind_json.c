@@ -126,8 +126,8 @@ static int json_decode(lua_State *L) {
   size_t length;
   json_error_t error;
   const char *text = luaL_checklstring(L, 1, &length);
-  json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                             &error);
+  json_t *value =
+      json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
   if (value == NULL) {
     lua_pushnil(L);
     lua_pushfstring(L, "JSON, line %d: %s", error.line, error.text);

@@ -5,17 +5,60 @@ marea_stream *bind_stream(lua_State *L, int argument) {
   return luaL_checkudata(L, argument, BIND_STREAM);
 }
 
-/* native.stream(seed, id[, position]) */
+/* One seed governs everything: streams are numbered in the order in which they are made. */
+static const char SEED = 's', NUMBER = 'n'; /* their addresses are the registry's keys */
+
+/* manual_seed(n): streams made from now on begin anew under this seed */
+static int manual_seed(lua_State *L) {
+  lua_pushinteger(L, luaL_checkinteger(L, 1));
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &SEED);
+  lua_pushinteger(L, 0);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &NUMBER);
+  return 0;
+}
+
+static lua_Integer registered(lua_State *L, const void *key) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_Integer value = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* seed_state() → seed, streams made; set_seed_state(seed, n) restores it */
+static int seed_state(lua_State *L) {
+  lua_pushinteger(L, registered(L, &SEED));
+  lua_pushinteger(L, registered(L, &NUMBER));
+  return 2;
+}
+
+static int set_seed_state(lua_State *L) {
+  lua_Integer number = luaL_checkinteger(L, 2);
+  manual_seed(L);
+  lua_pushinteger(L, number);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &NUMBER);
+  return 0;
+}
+
+/* new_stream(): the next stream under the seed; new_stream(seed, id[, position]): that one */
 static int new_stream(lua_State *L) {
-  uint64_t seed = (uint64_t)luaL_checkinteger(L, 1), id = (uint64_t)luaL_checkinteger(L, 2);
-  uint64_t position = (uint64_t)luaL_optinteger(L, 3, 0);
+  marea_stream wanted = {0, 0, (uint64_t)luaL_optinteger(L, 3, 0)};
+  if (lua_isnoneornil(L, 1)) {
+    lua_Integer number = registered(L, &NUMBER) + 1;
+    wanted.seed = (uint64_t)registered(L, &SEED);
+    wanted.id = (uint64_t)number;
+    lua_pushinteger(L, number);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &NUMBER);
+  } else {
+    wanted.seed = (uint64_t)luaL_checkinteger(L, 1);
+    wanted.id = (uint64_t)luaL_checkinteger(L, 2);
+  }
   marea_stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
-  *stream = (marea_stream){seed, id, position};
+  *stream = wanted;
   luaL_setmetatable(L, BIND_STREAM);
   return 1;
 }
 
-/* stream:state() → seed, id, position; native.stream(…) makes it again */
+/* stream:state() → seed, id, position; new_stream(…) makes it again */
 static int state(lua_State *L) {
   const marea_stream *stream = bind_stream(L, 1);
   lua_pushinteger(L, (lua_Integer)stream->seed);
@@ -98,13 +141,17 @@ static int below(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"state", state},         {"set_state", set_state},
-                                   {"uniform", uniform},     {"normal", normal},
-                                   {"truncated", truncated}, {"dropout", dropout},
-                                   {"number", number},       {"below", below},
-                                   {"permutation", permutation}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"state", state},   {"set_state", set_state}, {"uniform", uniform},
+    {"normal", normal}, {"truncated", truncated}, {"dropout", dropout},
+    {"number", number}, {"below", below},         {"permutation", permutation},
+    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"stream", new_stream}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new_stream", new_stream},
+                                     {"manual_seed", manual_seed},
+                                     {"seed_state", seed_state},
+                                     {"set_seed_state", set_seed_state},
+                                     {NULL, NULL}};
 
 void bind_open_random(lua_State *L) {
   luaL_newmetatable(L, BIND_STREAM);

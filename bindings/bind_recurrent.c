@@ -1,11 +1,14 @@
-/* native.recurrent(options, x, weights…): one whole-sequence layer. */
+/* recurrent{…}: a whole sequence through a recurrent layer. */
 #include "bind.h"
 
 static const char *const CELLS[] = {"rnn", "lstm", "gru", "gru_before", NULL};
 
-static marea_activation activation_field(lua_State *L, const char *field) {
-  marea_activation activation = MAREA_LINEAR;
-  lua_getfield(L, 1, field);
+static marea_activation activation_field(lua_State *L, const char *field,
+                                         marea_activation activation) {
+  if (lua_getfield(L, 1, field) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return activation;
+  }
   const char *name = luaL_checkstring(L, -1);
   if (!marea_activation_find(name, &activation))
     luaL_error(L, "%s: there is no activation \"%s\"", field, name);
@@ -21,7 +24,7 @@ static bool flag_field(lua_State *L, const char *field) {
 }
 
 static marea_tensor *tensor_field(lua_State *L, const char *field) {
-  if (lua_getfield(L, 2, field) == LUA_TNIL) {
+  if (lua_getfield(L, 1, field) == LUA_TNIL) {
     lua_pop(L, 1);
     return NULL;
   }
@@ -32,47 +35,96 @@ static marea_tensor *tensor_field(lua_State *L, const char *field) {
   return x;
 }
 
-/* recurrent{ name, cell, activation, recurrent_activation, backwards, original_order,
- * zero_masked, sequences }, { x, kernel, recurrent_kernel, bias, mask, h, c, input_dropout,
- * recurrent_dropout } → first output, h, c (nil for cells without) */
+static double rate_field(lua_State *L, const char *field) {
+  lua_getfield(L, 1, field);
+  double rate = luaL_optnumber(L, -1, 0);
+  if (!(rate >= 0 && rate < 1))
+    luaL_error(L, "%s is %f, allowed are 0 up to but not 1", field, rate);
+  lua_pop(L, 1);
+  return rate;
+}
+
+/* Multipliers (B, gates, width), pushed so that they live through the call; NULL for rate 0. */
+static marea_tensor *multipliers(lua_State *L, double rate, marea_stream *stream, int64_t B,
+                                 int64_t gates, int64_t width) {
+  if (rate == 0) return NULL;
+  bind_box *box = bind_box_new(L);
+  bind_box_fill(L, box, marea_result(MAREA_REAL, 3, (int64_t[]){B, gates, width}));
+  marea_stream_fill_dropout(stream, marea_reals(box->x), (size_t)(B * gates * width), rate);
+  return box->x;
+}
+
+/* Draws the dropout of both kinds. As in Keras, recurrent dropout gives each gate multipliers of
+ * its own; without it, the gates share those of the input. */
+static void draw_dropout(lua_State *L, const marea_recurrent_options *o,
+                         marea_recurrent_operands *in) {
+  double input = rate_field(L, "dropout"), recurrent = rate_field(L, "recurrent_dropout");
+  if (input == 0 && recurrent == 0) return;
+  if (in->x == NULL || in->x->rank != 3 || in->recurrent_kernel == NULL ||
+      in->recurrent_kernel->rank != 2)
+    return; /* the layer itself says what is wrong */
+  lua_getfield(L, 1, "stream");
+  marea_stream *stream = bind_stream(L, lua_gettop(L));
+  int64_t gates = recurrent > 0 ? (int64_t)marea_cell_gates(o->cell) : 1, B = in->x->size[0];
+  in->input_dropout = multipliers(L, input, stream, B, gates, in->x->size[2]);
+  in->recurrent_dropout =
+      multipliers(L, recurrent, stream, B, gates, in->recurrent_kernel->size[0]);
+}
+
+static marea_recurrent_options read_options(lua_State *L) {
+  lua_getfield(L, 1, "cell");
+  marea_recurrent_options options = {.cell = (marea_cell)luaL_checkoption(L, -1, NULL, CELLS),
+                                     .activation = activation_field(L, "activation", MAREA_TANH),
+                                     .recurrent_activation =
+                                         activation_field(L, "recurrent_activation", MAREA_SIGMOID),
+                                     .backwards = flag_field(L, "backwards"),
+                                     .original_order = flag_field(L, "original_order"),
+                                     .zero_masked = flag_field(L, "zero_output_for_mask"),
+                                     .sequences = flag_field(L, "return_sequences")};
+  lua_getfield(L, 1, "name");
+  options.name = luaL_optstring(L, -1, CELLS[options.cell]); /* the table keeps it alive */
+  return options;
+}
+
+/* recurrent{ cell, x, kernel, recurrent_kernel, bias, activation, recurrent_activation, mask,
+ * initial_h, initial_c, return_sequences, backwards, original_order, zero_output_for_mask,
+ * dropout, recurrent_dropout, stream, name } → y, h, c (none for cells without) */
 static int recurrent(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
-  lua_getfield(L, 1, "cell");
-  marea_recurrent_options options = {
-      .cell = (marea_cell)luaL_checkoption(L, -1, NULL, CELLS),
-      .activation = activation_field(L, "activation"),
-      .recurrent_activation = activation_field(L, "recurrent_activation"),
-      .backwards = flag_field(L, "backwards"),
-      .original_order = flag_field(L, "original_order"),
-      .zero_masked = flag_field(L, "zero_masked"),
-      .sequences = flag_field(L, "sequences")};
-  lua_getfield(L, 1, "name");
-  options.name = luaL_optstring(L, -1, CELLS[options.cell]);
+  lua_settop(L, 1);
+  marea_recurrent_options options = read_options(L);
   marea_recurrent_operands in = {.x = tensor_field(L, "x"),
                                  .kernel = tensor_field(L, "kernel"),
                                  .recurrent_kernel = tensor_field(L, "recurrent_kernel"),
                                  .bias = tensor_field(L, "bias"),
                                  .mask = tensor_field(L, "mask"),
-                                 .h = tensor_field(L, "h"),
-                                 .c = tensor_field(L, "c"),
-                                 .input_dropout = tensor_field(L, "input_dropout"),
-                                 .recurrent_dropout = tensor_field(L, "recurrent_dropout")};
+                                 .h = tensor_field(L, "initial_h"),
+                                 .c = tensor_field(L, "initial_c")};
+  draw_dropout(L, &options, &in);
   bind_box *boxes[3];
   marea_tensor *outputs[3];
   for (int i = 0; i < 3; i++) boxes[i] = bind_box_new(L);
   bind_check(L, marea_recurrent_layer(&options, &in, outputs));
-  for (int i = 0; i < 3; i++) boxes[i]->x = outputs[i];
   for (int i = 0; i < 3 && outputs[i] != NULL; i++) {
+    boxes[i]->x = outputs[i];
     if (outputs[i]->tape != NULL) boxes[i]->tape = marea_tape_retain(outputs[i]->tape);
-    else bind_account(L, marea_tensor_bytes(outputs[i]));
   }
   if (outputs[2] == NULL) lua_pop(L, 1);
+  if (outputs[0]->tape == NULL) bind_account(L, marea_tensor_bytes(outputs[0]));
   return outputs[2] == NULL ? 2 : 3;
 }
 
-static const luaL_Reg functions[] = {{"recurrent", recurrent}, {NULL, NULL}};
+/* recurrent_activation(name): whether cells can use it */
+static int recurrent_activation(lua_State *L) {
+  marea_activation activation;
+  const char *name = lua_tostring(L, 1);
+  lua_pushboolean(L, lua_type(L, 1) == LUA_TSTRING && marea_activation_find(name, &activation) &&
+                         !marea_activation_needs_input(activation));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"recurrent", recurrent}, {"recurrent_activation", recurrent_activation}, {NULL, NULL}};
 
 void bind_open_recurrent(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

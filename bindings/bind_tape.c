@@ -191,22 +191,45 @@ static int tape_active(lua_State *L) {
   return 1;
 }
 
-/* native.label(text): names the layer on the active tape, if there is one */
+/* tape_label(text): names the layer on the active tape, if there is one */
 static int label_active(lua_State *L) {
   marea_tape *tape = marea_tape_active();
-  if (tape != NULL) bind_check(L, marea_tape_label(tape, luaL_optstring(L, 1, NULL)));
-  return 0;
+  if (tape == NULL) return 0;
+  lua_pushstring(L, marea_tape_label_of(tape)); /* before it is replaced */
+  bind_check(L, marea_tape_label(tape, luaL_optstring(L, 1, NULL)));
+  return 1;
 }
 
-static const luaL_Reg methods[] = {{"backward", backward}, {"close", close_tape},
-                                   {"label", set_label},   {"nonfinite", nonfinite},
-                                   {"bytes", bytes},       {"length", length},
-                                   {"custom", custom},     {NULL, NULL}};
+/* recording(): a tape is open and operations are recorded */
+static int recording(lua_State *L) {
+  lua_pushboolean(L, marea_tape_active() != NULL && marea_grad_enabled());
+  return 1;
+}
+
+/* no_grad(f, …) → f's results, computed without recording */
+static int finish_no_grad(lua_State *L, int status, lua_KContext context) {
+  marea_grad_enable(context != 0);
+  if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
+  return lua_gettop(L);
+}
+
+static int no_grad(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_KContext before = marea_grad_enable(false);
+  return finish_no_grad(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, before, finish_no_grad),
+                        before);
+}
+
+static const luaL_Reg methods[] = {
+    {"backward", backward}, {"close", close_tape}, {"label", set_label}, {"nonfinite", nonfinite},
+    {"bytes", bytes},       {"length", length},    {"custom", custom},   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"tape", new_tape},
                                      {"grad_enable", grad_enable},
                                      {"tape_active", tape_active},
-                                     {"label", label_active},
+                                     {"tape_label", label_active},
+                                     {"recording", recording},
+                                     {"no_grad", no_grad},
                                      {NULL, NULL}};
 
 void bind_open_tape(lua_State *L) {

@@ -57,8 +57,8 @@ static int64_t fill(lua_State *L, marea_tensor *x, int depth, int64_t next, int6
   return next;
 }
 
-/* native.from_table(t, dtype) */
-static int from_table(lua_State *L) {
+/* tensor(t[, { dtype }]) */
+static int tensor(lua_State *L) {
   int64_t size[MAREA_MAX_RANK], place[MAREA_MAX_RANK];
   marea_dtype dtype = bind_dtype(L, 2);
   if (!lua_istable(L, 1) && lua_type(L, 1) != LUA_TNUMBER)
@@ -74,8 +74,10 @@ static int from_table(lua_State *L) {
 }
 
 static void push_element(lua_State *L, const marea_tensor *x, int64_t i) {
-  if (x->dtype == MAREA_INT32) lua_pushinteger(L, marea_ints(x)[marea_tensor_offset(x, i)]);
-  else lua_pushnumber(L, marea_tensor_get(x, i));
+  if (x->dtype == MAREA_INT32)
+    lua_pushinteger(L, marea_ints(x)[marea_tensor_offset(x, i)]);
+  else
+    lua_pushnumber(L, marea_tensor_get(x, i));
 }
 
 static int64_t push_table(lua_State *L, const marea_tensor *x, int depth, int64_t next) {
@@ -99,20 +101,42 @@ static int totable(lua_State *L) {
 
 /* ---- making ---- */
 
-/* native.full(shape, value, dtype) */
-static int full(lua_State *L) {
+static int constant(lua_State *L, double value, int options) {
   int64_t size[MAREA_MAX_RANK];
   luaL_checktype(L, 1, LUA_TTABLE);
   int rank = bind_shape(L, 1, size);
-  double value = luaL_optnumber(L, 2, 0);
-  marea_dtype dtype = bind_dtype(L, 3);
+  marea_dtype dtype = bind_dtype(L, options);
   bind_box *box = bind_box_new(L);
   bind_box_fill(L, box, marea_tensor_new(dtype, rank, size));
   if (value != 0) marea_tensor_fill(box->x, value);
   return 1;
 }
 
-/* native.arange(first, last, step, dtype): first, first + step, … up to and including last */
+/* full(shape, value[, { dtype }]), zeros(shape[, { dtype }]), ones(…) */
+static int full(lua_State *L) {
+  return constant(L, luaL_checknumber(L, 2), 3);
+}
+
+static int zeros(lua_State *L) {
+  return constant(L, 0, 2);
+}
+
+static int ones(lua_State *L) {
+  return constant(L, 1, 2);
+}
+
+static int zeros_like(lua_State *L) {
+  const marea_tensor *x = bind_tensor(L, 1);
+  bind_box *box = bind_box_new(L);
+  return bind_box_fill(L, box, marea_tensor_new(x->dtype, x->rank, x->size));
+}
+
+static int is_tensor(lua_State *L) {
+  lua_pushboolean(L, bind_is_tensor(L, 1));
+  return 1;
+}
+
+/* arange(first, last, step, dtype): first, first + step, … up to and including last */
 static int arange(lua_State *L) {
   double first = luaL_checknumber(L, 1), last = luaL_checknumber(L, 2);
   double step = luaL_optnumber(L, 3, 1);
@@ -307,32 +331,27 @@ static int set_field(lua_State *L) {
 
 static int collect(lua_State *L) {
   bind_box *box = luaL_checkudata(L, 1, BIND_TENSOR);
-  if (box->tape != NULL) marea_tape_free(box->tape);
-  else marea_tensor_free(box->x);
+  if (box->tape != NULL)
+    marea_tape_free(box->tape);
+  else
+    marea_tensor_free(box->x);
   *box = (bind_box){NULL, NULL};
   return 0;
 }
 
-static const luaL_Reg methods[] = {{"shape", shape},
-                                   {"size", size},
-                                   {"rank", rank},
-                                   {"count", count},
-                                   {"dtype", dtype},
-                                   {"item", item},
-                                   {"get", get},
-                                   {"set", set},
-                                   {"fill", fill_with},
-                                   {"assign", assign},
-                                   {"totable", totable},
-                                   {"keep", keep},
-                                   {"clone", keep},
-                                   {"all_finite", all_finite},
-                                   {"same", same},
-                                   {"gradient_squares", gradient_squares},
+static const luaL_Reg methods[] = {{"shape", shape},     {"size", size},
+                                   {"rank", rank},       {"count", count},
+                                   {"dtype", dtype},     {"item", item},
+                                   {"get", get},         {"set", set},
+                                   {"fill_", fill_with}, {"assign_", assign},
+                                   {"totable", totable}, {"keep", keep},
+                                   {"clone", keep},      {"all_finite", all_finite},
+                                   {"same", same},       {"gradient_squares", gradient_squares},
                                    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"from_table", from_table}, {"full", full}, {"arange", arange}, {NULL, NULL}};
+    {"tensor", tensor},         {"full", full},           {"zeros", zeros},   {"ones", ones},
+    {"zeros_like", zeros_like}, {"is_tensor", is_tensor}, {"arange", arange}, {NULL, NULL}};
 
 void bind_open_tensor(lua_State *L) {
   luaL_newmetatable(L, BIND_TENSOR);

@@ -185,8 +185,8 @@ static marea_status run_and_record(const marea_recurrent_options *o, marea_tenso
   marea_status s = make_outputs(&c, outputs);
   if (s == MAREA_OK) s = run_layer(&c, plain[MASK], keep, outputs);
   if (s != MAREA_OK || !keep) return s;
-  marea_node *node = marea_record(OPERATIONS[o->cell], inputs, INPUTS, outputs, outputs[2] != NULL ? 3 : 2,
-                                  layer_backward, sizeof c);
+  marea_node *node = marea_record(OPERATIONS[o->cell], inputs, INPUTS, outputs,
+                                  outputs[2] != NULL ? 3 : 2, layer_backward, sizeof c);
   if (node == NULL) return MAREA_NOMEM;
   *(layer_context *)node->context = c;
   return MAREA_OK;

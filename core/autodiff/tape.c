@@ -99,6 +99,10 @@ marea_status marea_tape_label(marea_tape *tape, const char *label) {
   return MAREA_OK;
 }
 
+const char *marea_tape_label_of(const marea_tape *tape) {
+  return tape->label;
+}
+
 bool marea_grad_enabled(void) {
   return !grad_disabled;
 }

@@ -52,6 +52,7 @@ size_t marea_tape_length(const marea_tape *tape);
 
 /* Operations recorded from now on carry this label (copied); NULL: none. */
 marea_status marea_tape_label(marea_tape *tape, const char *label);
+const char *marea_tape_label_of(const marea_tape *tape); /* "" for none */
 
 /* The first recorded operation with a NaN or infinite output, in order of computation: fills
  * node, output and the element's row-major index in outputs[output]; false when all are finite. */

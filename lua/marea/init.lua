@@ -1,0 +1,102 @@
+--- Marea: sequence models in Lua on a C core.
+--
+--     local marea = require "marea"
+--     local x = marea.tensor{ { 1, 2 }, { 3, 4 } }
+--     print(x:matmul(x))
+--
+-- Parts (marea.nn, marea.text …) are loaded when they are first used.
+-- @module marea
+local native = require "marea.native"
+require "marea.display"
+
+local marea = { _VERSION = "Marea " .. native.version, precision = native.precision }
+
+--- A tensor from a number or a (nested) list of numbers.
+-- @function tensor
+-- @tparam table|number values rows must be equally long
+-- @tparam[opt] table options `dtype`: "real" (default) or "int32"
+-- @treturn tensor
+-- @raise naming the element (1-based) that does not fit
+marea.tensor = native.tensor
+
+--- Tensors of zeros, ones, one value. `shape` is a table; options as in `tensor`.
+-- @function zeros
+marea.zeros, marea.ones, marea.full = native.zeros, native.ones, native.full
+
+--- first, first + step, … up to and including last.
+-- @function arange
+marea.arange = native.arange
+
+--- Starts all random numbers anew: initial weights, dropout, shuffling, sampling.
+-- @function manual_seed
+-- @tparam integer seed
+function marea.manual_seed(seed)
+  native.manual_seed(seed)
+  marea.stream = native.new_stream()
+end
+
+marea.stream = native.new_stream()
+
+--- Uniform numbers in [0, 1) and normal ones, of a shape, from the global stream.
+function marea.rand(shape)
+  return marea.stream:uniform(shape)
+end
+
+function marea.randn(shape)
+  return marea.stream:normal(shape)
+end
+
+--- The number of threads; set it with an argument (1 to 256). Results do not depend on it.
+-- @function threads
+marea.threads = native.threads
+
+--- A new tape: operations from now on are recorded until it is closed.
+-- @usage local tape <close> = marea.tape()
+-- @function tape
+marea.tape = native.tape
+
+--- no_grad(f, …): f's results, computed without recording.
+-- @function no_grad
+marea.no_grad = native.no_grad
+
+--- Wall-clock seconds from an arbitrary start.
+-- @function clock
+marea.clock = native.clock
+
+--- Bytes held outside Lua: { used, peak }. `marea.memory("reset")` starts the peak anew.
+function marea.memory(reset)
+  local used, peak = native.memory(reset)
+  return { used = used, peak = peak }
+end
+
+--- Joins tensors along an existing or a new axis.
+marea.concat, marea.stack = native.concat, native.stack
+
+--- a where condition is not 0, else b.
+marea.where = native.where
+
+local parts = {
+  nn = "marea.nn", optim = "marea.optim", losses = "marea.losses", metrics = "marea.metrics",
+  callbacks = "marea.callbacks", text = "marea.text", sequence = "marea.sequence",
+  corpora = "marea.corpora", json = "marea.json",
+}
+-- name → module and field
+local functions = {
+  Sequential = { "marea.model", "Sequential" }, load = { "marea.model", "load" },
+  Input = { "marea.nn", "Input" }, gradcheck = { "marea.gradcheck" },
+}
+
+return setmetatable(marea, {
+  __index = function(_, name)
+    local value
+    if parts[name] then
+      value = require(parts[name])
+    elseif functions[name] then
+      value = require(functions[name][1])
+      if functions[name][2] then value = value[functions[name][2]] end
+    end
+    rawset(marea, name, value)
+    return value
+  end,
+  __name = "marea",
+})
