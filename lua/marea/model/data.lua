@@ -1,0 +1,218 @@
+--- What fit, evaluate and predict are given, checked and cut into batches.
+-- @module marea.model.data
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local weights = require "marea.nn.weights"
+
+local data = {}
+
+local shape_text = function(x) return weights.shape_text(x:shape()) end
+
+local function all_whole(t)
+  for _, item in ipairs(t) do
+    if type(item) == "table" then
+      if not all_whole(item) then return false end
+    elseif type(item) ~= "number" or not math.tointeger(item) then
+      return false
+    end
+  end
+  return true
+end
+
+local function is_texts(x)
+  return type(x) == "table" and type(x[1]) == "string"
+end
+
+local function wants_ids(model)
+  local first = model.layers[1]
+  if first and first.class_name == "Input" then first = model.layers[2] or first end
+  return first and first.class_name == "Embedding"
+end
+
+--- Texts as padded ids, by the model's tokenizer. The width is model.maxlen or, when that is not
+-- set, the one that the model was trained on.
+function data.encode_texts(model, texts)
+  local tokenizer = model.tokenizer
+  if not tokenizer then
+    error("this model has no tokenizer and cannot read texts; set model.tokenizer before saving", 0)
+  end
+  for i, text in ipairs(texts) do
+    if type(text) ~= "string" then
+      error(("text %d must be a string, got %s"):format(i, options.show(text)), 0)
+    end
+  end
+  local sequence = require "marea.sequence"
+  local trained = model.input_shape and model.input_shape[2]
+  local x = sequence.pad_sequences(tokenizer:texts_to_sequences(texts), {
+    maxlen = model.maxlen or (trained and trained > 0 and trained or nil),
+    padding = model.padding, truncating = model.truncating })
+  return x
+end
+
+--- x as a tensor: a tensor, a nested table of numbers, or texts for a model with a tokenizer.
+function data.read_x(who, model, x)
+  if type(x) == "string" then
+    error(("%s: x is a bare string; give a list of texts: { %q }"):format(who, x:sub(1, 40)), 0)
+  end
+  if is_texts(x) then return data.encode_texts(model, x) end
+  if not ops.is_tensor(x) then
+    if type(x) ~= "table" then
+      error(("%s: x must be a tensor or a table, got %s"):format(who, options.show(x)), 0)
+    end
+    x = ops.tensor(x, wants_ids(model) and all_whole(x) and { dtype = "int32" } or nil)
+  end
+  if #x:shape() < 1 then error(who .. ": x must have a batch axis, got a single number", 0) end
+  return x
+end
+
+local function place_of(index, shape)
+  local place = {}
+  index = index - 1
+  for axis = #shape, 1, -1 do
+    place[axis] = index % shape[axis] + 1
+    index = index // shape[axis]
+  end
+  return place
+end
+
+-- NaN in data would only show itself later, as a loss that is NaN.
+local function check_finite(who, what, x)
+  if x:dtype() == "int32" then return end
+  local finite, index = x:all_finite()
+  if finite then return end
+  local place = place_of(index, x:shape())
+  local names = { "sample", "step", "feature" }
+  for axis, at in ipairs(place) do
+    place[axis] = ("%s %d"):format(names[axis] or "axis " .. axis, at)
+  end
+  error(("%s: %s holds %s at %s"):format(who, what, tostring(x:reshape({ -1 }):get(index)),
+    table.concat(place, ", ")), 0)
+end
+
+--- Targets as a tensor with as many rows as x.
+function data.read_y(who, y, rows)
+  if y == nil then error(who .. ": y is missing", 0) end
+  if not ops.is_tensor(y) then
+    if type(y) ~= "table" then
+      error(("%s: y must be a tensor or a table, got %s"):format(who, options.show(y)), 0)
+    end
+    y = ops.tensor(y)
+  end
+  local shape = y:shape()
+  if shape[1] ~= rows then
+    error(("%s: x has %d samples, y has %s"):format(who, rows, shape[1] or "none"), 0)
+  end
+  return y
+end
+
+local function read_weight(who, weight, rows)
+  if weight == nil then return nil end
+  weight = ops.as_real(weight)
+  local shape = weight:shape()
+  if shape[1] ~= rows then
+    error(("%s: sample_weight is %s for %d samples"):format(who, shape_text(weight), rows), 0)
+  end
+  return weight
+end
+
+-- Class ids of targets: ids, {0, 1} reals or one-hot rows.
+local function class_ids(y)
+  local shape = y:shape()
+  if y:dtype() ~= "int32" and #shape > 1 and shape[#shape] > 1 then
+    return ops.argmax_ids(y, #shape)
+  end
+  if #shape > 1 and shape[#shape] == 1 then
+    shape[#shape] = nil
+    y = y:reshape(shape)
+  end
+  return ops.as_ids(y)
+end
+
+-- A weight for each target from { [class] = weight }; a class that is not named counts 1.
+local function weigh_classes(class_weight, y, weight)
+  local ids = class_ids(y)
+  local shape = ids:shape()
+  local rows = ids:reshape({ -1 })
+  local highest = ops.max(ops.as_real(rows)):item()
+  local table_of = {}
+  for class = 0, math.tointeger(highest) do table_of[class + 1] = 1 end
+  for class, value in pairs(class_weight) do
+    local id = math.tointeger(class)
+    if not id or id < 0 or type(value) ~= "number" then
+      error(("fit: class_weight maps class ids (0, 1 …) to numbers, got [%s] = %s"):format(
+        tostring(class), tostring(value)), 0)
+    end
+    table_of[id + 1] = value
+    for missing = #table_of + 1, id do table_of[missing] = 1 end
+  end
+  local result = ops.take(ops.tensor(table_of), rows):reshape(shape)
+  if not weight then return result end
+  local sizes = weight:shape()
+  while #sizes < #shape do sizes[#sizes + 1] = 1 end
+  return result * weight:reshape(sizes)
+end
+
+--- Inputs, targets and weights, checked: { x, y, weight, rows }.
+function data.read(who, model, x, y, given)
+  given = given or {}
+  x = data.read_x(who, model, x)
+  local rows = x:size(1)
+  if rows == 0 then error(who .. ": x has no samples", 0) end
+  y = data.read_y(who, y, rows)
+  check_finite(who, "x", x)
+  check_finite(who, "y", y)
+  local weight = read_weight(who, given.sample_weight, rows)
+  if given.class_weight then weight = weigh_classes(given.class_weight, y, weight) end
+  return { x = x, y = y, weight = weight, rows = rows }
+end
+
+local function rows_of(x, first, count)
+  return x and x:narrow(1, first, count)
+end
+
+--- The first floor(n (1 - split)) samples and the rest.
+function data.split(set, split)
+  options.number("fit", "validation_split", split, 0, 1)
+  local first = math.floor(set.rows * (1 - split))
+  if first < 1 or first >= set.rows then
+    error(("fit: validation_split %g of %d samples leaves one part empty"):format(split, set.rows), 0)
+  end
+  local function part(from, count)
+    return { x = rows_of(set.x, from, count), y = rows_of(set.y, from, count),
+      weight = rows_of(set.weight, from, count), rows = count }
+  end
+  return part(1, first), part(first + 1, set.rows - first)
+end
+
+--- The class that all targets share, or nil; for a warning about an unshuffled corpus.
+function data.single_class(set)
+  local shape = set.y:shape()
+  if #shape > 2 or set.rows < 2 then return nil end
+  local ids = ops.as_real(class_ids(set.y))
+  local lowest, highest = ops.min(ids):item(), ops.max(ids):item()
+  return lowest == highest and math.tointeger(lowest) or nil
+end
+
+--- Batch number `i` (from 1) of a set: of consecutive rows, or of the rows that `order` (int32,
+-- 0-based) lists.
+function data.batch(set, i, size, order)
+  local first = (i - 1) * size + 1
+  local count = math.min(size, set.rows - first + 1)
+  local batch = { rows = count, first = first }
+  if order then
+    local ids = order:narrow(1, first, count)
+    batch.x, batch.y = ops.take(set.x, ids), ops.take(set.y, ids)
+    batch.weight = set.weight and ops.take(set.weight, ids)
+  else
+    batch.x, batch.y = rows_of(set.x, first, count), rows_of(set.y, first, count)
+    batch.weight = rows_of(set.weight, first, count)
+  end
+  return batch
+end
+
+--- Number of batches.
+function data.steps(rows, size)
+  return (rows + size - 1) // size
+end
+
+return data

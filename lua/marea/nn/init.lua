@@ -1,0 +1,54 @@
+--- Layers, loaded when they are first used.
+-- @module marea.nn
+local registry = require "marea.nn.registry"
+
+local nn = {}
+
+-- class → file, and the field of the file's table that holds it (nil: the file returns the class)
+local files = {
+  Layer = "layer", Dense = "dense", Embedding = "embedding", Masking = "masking",
+  LayerNormalization = "normalization", Input = "input", Bidirectional = "bidirectional",
+  TimeDistributed = "time_distributed",
+  Flatten = "reshaping.Flatten", Reshape = "reshaping.Reshape",
+  RepeatVector = "reshaping.RepeatVector",
+  Activation = "activation.Activation", Lambda = "activation.Lambda",
+  Dropout = "dropout.Dropout", SpatialDropout1D = "dropout.SpatialDropout1D",
+  GlobalAveragePooling1D = "pooling.GlobalAveragePooling1D",
+  GlobalMaxPooling1D = "pooling.GlobalMaxPooling1D",
+  SimpleRNN = "recurrent.SimpleRNN", GRU = "recurrent.GRU", LSTM = "recurrent.LSTM",
+}
+local rooms = { activations = true, initializers = true, regularizers = true, constraints = true }
+
+for name, place in pairs(files) do
+  if name ~= "Layer" then registry.lazy(name, "marea.nn." .. place:match("^[^.]+")) end
+end
+
+registry.lazy("Sequential", "marea.model.sequential")
+
+--- Registers a class of one's own under its name, so that saved models can hold it; what
+-- `nn.Layer:extend` makes is registered already.
+function nn.register(class, name)
+  return registry.add(class, name)
+end
+
+--- Starts the automatic names (dense, dense_1 …) from the beginning.
+nn.reset_names = registry.reset_names
+
+setmetatable(nn, {
+  __index = function(_, name)
+    local value
+    if rooms[name] then
+      value = require("marea.nn." .. name)
+    elseif files[name] then
+      local file, field = files[name]:match("^([^.]+)%.?(.*)$")
+      value = require("marea.nn." .. file)
+      if field ~= "" then value = value[field] end
+    else
+      return nil
+    end
+    rawset(nn, name, value)
+    return value
+  end,
+})
+
+return nn

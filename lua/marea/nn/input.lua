@@ -1,0 +1,46 @@
+--- Input: declares the shape of a sample, so that a model is built when it is made.
+local Layer = require "marea.nn.layer"
+local options = require "marea.nn.options"
+
+--- `shape` is without the batch axis; -1 is any size.
+-- @usage marea.Input{ { 200 }, dtype = "int32" }
+local Input = Layer:extend("Input", {
+  builtin = true,
+  positional = { "shape" },
+  masking = "pass",
+  options = { shape = options.required, dtype = options.optional, batch_size = options.optional },
+})
+
+function Input:init()
+  if type(self.shape) == "number" then self.shape = { self.shape } end
+  if type(self.shape) ~= "table" then
+    error("Input: shape must be a table of sizes such as { 200 }, got " .. options.show(self.shape), 0)
+  end
+  for axis, size in ipairs(self.shape) do
+    if size ~= -1 then options.integer("Input", "shape[" .. axis .. "]", size) end
+  end
+end
+
+--- The shape with the batch axis.
+function Input:full_shape()
+  return { self.batch_size or -1, table.unpack(self.shape) }
+end
+
+function Input:call(x)
+  local shape = x:shape()
+  local fits = #shape == #self.shape + 1
+  for axis, size in ipairs(self.shape) do
+    fits = fits and (size == -1 or shape[axis + 1] == size)
+  end
+  if not fits then
+    self:fail("input is (%s), declared is (batch, %s)", table.concat(shape, ", "),
+      table.concat(self.shape, ", "))
+  end
+  return x
+end
+
+function Input.output_shape(_, shape)
+  return shape
+end
+
+return Input

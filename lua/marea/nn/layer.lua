@@ -1,0 +1,359 @@
+--- The base of every layer.
+--
+-- A layer is made by its class, builds its weights when it first sees an input (or by
+-- `layer:build(shape)`), and is called on a tensor:
+--
+--     local dense = nn.Dense{ 16, activation = "relu" }
+--     local y = dense(x)
+--
+-- A layer of one's own needs no C:
+--
+--     local Scale = nn.Layer:extend("Scale", {
+--       options = { start = 1 },
+--       masking = "pass",
+--       build = function(self, shape)
+--         self.scale = self:add_weight{ name = "scale", shape = { shape[#shape] },
+--           initializer = nn.initializers.Constant{ self.start } }
+--       end,
+--       call = function(self, x) return x * self.scale end,
+--     })
+--
+-- and is then trained, saved and loaded like any other.
+-- @classmod marea.nn.Layer
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local registry = require "marea.nn.registry"
+local weights = require "marea.nn.weights"
+
+local Layer = { class_name = "Layer", builtin = true }
+Layer.__index = Layer
+
+--- What a class does with a mask: "pass" (each step by itself; the mask goes on), "consume" (uses
+-- it; nothing goes on) or "refuse" (cannot respect it: an error with `mask_hint`).
+Layer.masking = "refuse"
+Layer.mask_hint = 'declare masking = "pass" or "consume" in the class if it can'
+
+--- Options of every layer.
+Layer.options = { name = options.optional, trainable = true }
+--- Names of the positional options, in order.
+Layer.positional = {}
+--- Options that are not part of get_config.
+Layer.transient = {}
+
+local function raise(layer, message, ...)
+  error(("%s %q: %s"):format(layer.class_name, layer.name, message:format(...)), 0)
+end
+
+--- Raises an error that names the layer.
+function Layer:fail(message, ...)
+  raise(self, message, ...)
+end
+
+local function construct(class, given)
+  if class.options == Layer.options then
+    error("Layer is the base class; make your own with nn.Layer:extend(name, definition)", 0)
+  end
+  local layer = setmetatable({}, class)
+  if class.arrange then given = class.arrange(given) end
+  local values = options.read(class.class_name, given, class.options, class.positional)
+  for name, value in pairs(values) do layer[name] = value end
+  layer.name = values.name or registry.next_name(class.class_name)
+  if type(layer.name) ~= "string" or layer.name == "" or layer.name:find("/", 1, true) then
+    error(("%s: name must be a string without \"/\", got %s"):format(class.class_name,
+      options.show(layer.name)), 0)
+  end
+  layer.built = false
+  layer.weight_list = {}
+  layer.children = {}
+  if class.init then layer:init() end
+  return layer
+end
+
+--- Calls the layer.
+-- @tparam tensor x
+-- @tparam[opt] table call `mask` (B,T) of 0 and 1, or `lengths` (B); `initial_state`; `training`
+-- (default: true while a tape records, else false)
+-- @treturn tensor the output (recurrent layers with return_state: and the states)
+local function call(self, x, call_options)
+  if not ops.is_tensor(x) then
+    raise(self, "expects a tensor, got %s", options.show(x))
+  end
+  local given = call_options or {}
+  if type(given) ~= "table" then
+    raise(self, "the second argument is a table of options, got %s", options.show(given))
+  end
+  if not self.built then self:build(x:shape()) end
+  self:sync()
+  self.extra_losses = nil
+  local training = given.training
+  if training == nil then training = ops.recording() end
+  local inner = { training = training, initial_state = given.initial_state,
+    mask = self:read_mask(x, given) }
+  local outer = ops.tape_label(self.name)
+  local results = table.pack(self:call(x, inner))
+  ops.tape_label(outer)
+  if not self.seen_output and ops.is_tensor(results[1]) then
+    self.seen_output = results[1]:shape()
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+Layer.__call = call
+
+function Layer.__tostring(layer)
+  return ("%s %q"):format(layer.class_name, layer.name)
+end
+
+--- A class of one's own.
+-- @tparam string name as it appears in files and messages
+-- @tparam table definition any of `options`, `positional`, `masking`, `init(self)`,
+-- `build(self, shape)`, `call(self, x, call)`, `output_shape(self, shape)`; the rest becomes
+-- methods
+-- @treturn table the class, registered
+function Layer:extend(name, definition)
+  local class = {}
+  for key, value in pairs(definition or {}) do class[key] = value end
+  class.class_name = name
+  -- `build` of the base does the book-keeping and calls the class's own.
+  if class.build then class.build_weights, class.build = class.build, nil end
+  class.options = setmetatable({}, { __index = self.options })
+  for key, value in pairs(self.options) do class.options[key] = value end
+  for key, value in pairs(definition and definition.options or {}) do class.options[key] = value end
+  setmetatable(class.options, nil)
+  class.builtin = class.builtin or false
+  class.__index, class.__call, class.__tostring = class, call, Layer.__tostring
+  setmetatable(class, { __index = self, __call = construct })
+  return registry.add(class)
+end
+
+-- Masks ---------------------------------------------------------------------------------------
+
+local function mask_of_lengths(self, x, lengths)
+  lengths = ops.tensor(lengths, { dtype = "int32" })
+  local shape = x:shape()
+  if #lengths:shape() ~= 1 or lengths:size(1) ~= shape[1] then
+    raise(self, "lengths must hold one number for each of %d samples, got %d", shape[1],
+      lengths:size(1))
+  end
+  local steps = ops.arange(0, shape[2] - 1):reshape({ 1, shape[2] })
+  return ops.less(steps, ops.as_real(lengths):reshape({ shape[1], 1 }))
+end
+
+--- The mask of a call, checked, or nil.
+function Layer:read_mask(x, given)
+  local mask = given.mask
+  if given.lengths ~= nil then
+    if mask ~= nil then raise(self, "give mask or lengths, not both") end
+    mask = mask_of_lengths(self, x, given.lengths)
+  end
+  if mask == nil then return nil end
+  if self.masking == "refuse" then
+    raise(self, "cannot respect the mask of its input; %s", self.mask_hint)
+  end
+  if type(mask) == "table" then mask = ops.tensor(mask) end
+  local shape, wanted = mask:shape(), x:shape()
+  if #shape ~= 2 or shape[1] ~= wanted[1] or shape[2] ~= (wanted[2] or 0) then
+    raise(self, "the mask is (%s), expected (batch %d, time %s)", table.concat(shape, ", "),
+      wanted[1], wanted[2] or "?")
+  end
+  return mask
+end
+
+--- The mask of the output, given input and mask.
+function Layer:compute_mask(_, mask)
+  return self.masking == "pass" and mask or nil
+end
+
+-- Weights -------------------------------------------------------------------------------------
+
+--- Makes the weights for inputs of a shape, batch first (-1: unknown); called by the first call.
+-- @treturn Layer itself
+function Layer:build(shape)
+  if self.built then return self end
+  if type(shape) ~= "table" then
+    raise(self, "build expects a shape such as { -1, 10, 8 }, got %s", options.show(shape))
+  end
+  self.stream = self.stream or ops.new_stream()
+  self.input_shape = table.move(shape, 1, #shape, 1, {})
+  if self.build_weights then self:build_weights(self.input_shape) end
+  self.built = true
+  return self
+end
+
+--- Adds a weight while building.
+-- @tparam table spec `name`, `shape`, `initializer` (a name, object or function), and optionally
+-- `regularizer`, `constraint`, `trainable` (true)
+-- @treturn tensor the weight
+function Layer:add_weight(spec)
+  return weights.add(self, spec)
+end
+
+--- Every weight and sub-layer's weight as { name, tensor, regularizer, constraint, trainable }.
+function Layer:entries(prefix, list)
+  prefix, list = prefix or "", list or {}
+  for _, entry in ipairs(self.weight_list) do
+    entry.path = prefix .. entry.name
+    list[#list + 1] = entry
+  end
+  for _, child in ipairs(self.children) do child:entries(prefix .. child.name .. "/", list) end
+  return list
+end
+
+--- Brings the tensors' requires_grad in line with `trainable` of the layer and its parents.
+function Layer:sync(parent)
+  local trainable = self.trainable and parent ~= false
+  if self.synced ~= trainable then
+    for _, entry in ipairs(self.weight_list) do
+      entry.tensor.requires_grad = trainable and entry.trainable
+    end
+  end
+  self.synced = trainable
+  for _, child in ipairs(self.children) do child:sync(trainable) end
+end
+
+--- The weights as named tensors: `p.kernel`, `p[1]`, `pairs(p)` (name, tensor, in Keras's order).
+function Layer:parameters()
+  self:sync()
+  return weights.collection(self:entries())
+end
+
+--- Copies of all weights, in Keras's order.
+-- @treturn {tensor,...}
+function Layer:get_weights()
+  return weights.get(self:entries())
+end
+
+--- Sets all weights, in the order of get_weights.
+-- @tparam {tensor|table,...} list
+-- @raise when number or shapes differ
+function Layer:set_weights(list)
+  if not self.built then raise(self, "has no weights before it is built; call build(shape) first") end
+  weights.set(("%s %q"):format(self.class_name, self.name), self:entries(), list)
+end
+
+--- The gradients of the last backward, in the order of get_weights; zeros where none arrived.
+-- @treturn {tensor,...}
+function Layer:get_gradients()
+  return weights.gradients(self:entries())
+end
+
+--- Number of elements in all weights; the second value counts the trainable ones.
+function Layer:count_params()
+  self:sync()
+  return weights.count(self:entries())
+end
+
+--- Random streams by path, for saving.
+function Layer:collect_streams(prefix, list)
+  list = list or {}
+  if self.stream then list[prefix] = self.stream end
+  for _, child in ipairs(self.children) do
+    child:collect_streams(prefix .. "/" .. child.name, list)
+  end
+  return list
+end
+
+-- Losses --------------------------------------------------------------------------------------
+
+--- Adds a scalar tensor to the loss of the current step; for use inside `call`.
+function Layer:add_loss(loss)
+  self.extra_losses = self.extra_losses or {}
+  table.insert(self.extra_losses, loss)
+end
+
+--- Adds the loss of the `activity_regularizer`, if the layer has one; for use inside `call`.
+function Layer:regularize_activity(y)
+  if self.activity_regularizer == nil then return end
+  self.activity_penalty = self.activity_penalty
+    or require("marea.nn.regularizers").get(self.activity_regularizer)
+  self:add_loss(self.activity_penalty(y))
+end
+
+--- Scalar tensors of the weights' regularisers and of `add_loss`.
+function Layer:losses(list)
+  list = list or {}
+  for _, entry in ipairs(self.weight_list) do
+    if entry.regularizer and entry.tensor.requires_grad then
+      list[#list + 1] = entry.regularizer(entry.tensor)
+    end
+  end
+  for _, loss in ipairs(self.extra_losses or {}) do list[#list + 1] = loss end
+  for _, child in ipairs(self.children) do child:losses(list) end
+  return list
+end
+
+-- Saving --------------------------------------------------------------------------------------
+
+local function plain(self, name, value)
+  if type(value) ~= "table" then
+    if type(value) == "function" or type(value) == "userdata" then
+      raise(self, "option %s is a %s, which a file cannot hold; use a name or a registered class",
+        name, type(value))
+    end
+    return value
+  end
+  if value.class_name and value.get_config then return registry.serialize(value) end
+  if getmetatable(value) then raise(self, "option %s cannot be saved", name) end
+  local copy = {}
+  for key, item in pairs(value) do copy[key] = plain(self, name, item) end
+  return copy
+end
+
+--- The options that rebuild this layer, as a table for JSON.
+function Layer:get_config()
+  local config = {}
+  for name in pairs(getmetatable(self).options) do
+    if not self.transient[name] then config[name] = plain(self, name, self[name]) end
+  end
+  return config
+end
+
+--- Rebuilds an option value that is { class_name, config }. Overridden where an option holds
+-- something else than a layer.
+function Layer.revive(_, name, value)
+  local reviver = require("marea.nn.revive")
+  return reviver(name, value)
+end
+
+--- A layer from its config.
+function Layer.from_config(class, config)
+  local given = {}
+  for name, value in pairs(config) do
+    if type(name) ~= "string" then error("a layer's config must be an object", 0) end
+    if type(value) == "table" and value.class_name then value = class:revive(name, value) end
+    given[name] = value
+  end
+  return class(given)
+end
+
+-- Shapes --------------------------------------------------------------------------------------
+
+--- The shape of the output for a shape of the input (-1: unknown). A class that does not say is
+-- asked by calling it on zeros, once.
+function Layer:output_shape(shape)
+  local result = self.seen_output
+  if not result then
+    local trial = {}
+    for i, size in ipairs(shape) do trial[i] = size < 0 and 1 or size end
+    result = ops.no_grad(function()
+      local y = self:call(ops.zeros(trial), { training = false })
+      return y:shape()
+    end)
+  end
+  result = table.move(result, 1, #result, 1, {})
+  result[1] = shape[1]
+  return result
+end
+
+--- Checks rank and, when given, the size of the last axis against what the weights expect.
+function Layer:expect(x, low_rank, features, what)
+  local shape = x:shape()
+  if #shape < low_rank or (features and shape[#shape] ~= features) then
+    raise(self, "input is (%s), %s", table.concat(shape, ", "), features
+      and ("%s expects %d features in the last axis"):format(what or "kernel", features)
+      or ("expected %d axes or more"):format(low_rank))
+  end
+  return shape
+end
+
+return Layer

@@ -1,0 +1,179 @@
+--- Recurrent layers over whole sequences: SimpleRNN, GRU, LSTM.
+--
+-- Input (B, T, D); output (B, units), or (B, T, units) with `return_sequences`; with `return_state`
+-- the last states follow. A masked step keeps the states and repeats the output of the step before
+-- (or gives zeros, with `zero_output_for_mask`), so padding on either side changes nothing.
+-- @module marea.nn.recurrent
+local activations = require "marea.nn.activations"
+local Layer = require "marea.nn.layer"
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local weights = require "marea.nn.weights"
+
+local room = {}
+
+local shared = {
+  units = options.required, activation = "tanh", use_bias = true,
+  kernel_initializer = "glorot_uniform", recurrent_initializer = "orthogonal",
+  bias_initializer = "zeros",
+  kernel_regularizer = options.optional, recurrent_regularizer = options.optional,
+  bias_regularizer = options.optional, activity_regularizer = options.optional,
+  kernel_constraint = options.optional, recurrent_constraint = options.optional,
+  bias_constraint = options.optional,
+  dropout = 0, recurrent_dropout = 0,
+  return_sequences = false, return_state = false, go_backwards = false, stateful = false,
+  zero_output_for_mask = false,
+}
+
+local methods = {}
+
+-- The kernels know activations by name; a function of Lua's would be called at every step.
+local function check_activation(layer, name)
+  local which = layer[name] == nil and "linear" or layer[name]
+  if not ops.recurrent_activation(which) then
+    activations.get(type(which) == "string" and which or nil, layer.class_name)
+    error(("%s: %s %s cannot run inside the recurrence; it takes the element-wise ones by name"):format(
+      layer.class_name, name, options.show(which)), 0)
+  end
+  layer[name] = which
+end
+
+function methods:init()
+  local who = self.class_name
+  self.units = options.integer(who, "units", self.units)
+  options.number(who, "dropout", self.dropout, 0, 1)
+  options.number(who, "recurrent_dropout", self.recurrent_dropout, 0, 1)
+  for _, name in ipairs{ "use_bias", "return_sequences", "return_state", "go_backwards", "stateful",
+    "zero_output_for_mask" } do
+    options.boolean(who, name, self[name])
+  end
+  check_activation(self, "activation")
+  if self.gates > 1 then check_activation(self, "recurrent_activation") end
+end
+
+function methods:build_weights(shape)
+  if #shape ~= 3 then
+    self:fail("input is (%s), expected (batch, time, features)", table.concat(shape, ", "))
+  end
+  self.features = shape[3]
+  local columns = self.gates * self.units
+  self.kernel = self:add_weight{ name = "kernel", shape = { self.features, columns },
+    initializer = self.kernel_initializer, regularizer = self.kernel_regularizer,
+    constraint = self.kernel_constraint }
+  self.recurrent_kernel = self:add_weight{ name = "recurrent_kernel",
+    shape = { self.units, columns }, initializer = self.recurrent_initializer,
+    regularizer = self.recurrent_regularizer, constraint = self.recurrent_constraint }
+  if not self.use_bias then return end
+  self.bias = self:add_weight{ name = "bias",
+    shape = self.reset_after and { 2, columns } or { columns }, initializer = self.bias_initializer,
+    regularizer = self.bias_regularizer, constraint = self.bias_constraint }
+  if self.unit_forget_bias then self.bias:narrow(1, self.units + 1, self.units):fill_(1) end
+end
+
+local function as_states(layer, given, batch)
+  if ops.is_tensor(given) then given = { given } end
+  if type(given) ~= "table" or #given ~= layer.states then
+    layer:fail("initial_state must hold %d tensor%s of (%d, %d), got %s", layer.states,
+      layer.states == 1 and "" or "s", batch, layer.units,
+      type(given) == "table" and #given or options.show(given))
+  end
+  for i, state in ipairs(given) do
+    local shape = ops.is_tensor(state) and weights.shape_text(state:shape()) or options.show(state)
+    local wanted = weights.shape_text{ batch, layer.units }
+    if shape ~= wanted then
+      layer:fail("initial_state %d is %s, expected %s", i, shape, wanted)
+    end
+  end
+  return given
+end
+
+local function initial_states(layer, batch, call)
+  if call.initial_state ~= nil then return as_states(layer, call.initial_state, batch) end
+  local kept = layer.stateful and layer.kept_states
+  if not kept then return {} end
+  if kept[1]:size(1) ~= batch then
+    layer:fail("is stateful and holds the states of %d samples, got a batch of %d; keep the batch "
+      .. "size or call reset_states()", kept[1]:size(1), batch)
+  end
+  return kept
+end
+
+function methods:call(x, call)
+  local shape = x:shape()
+  if #shape ~= 3 or shape[3] ~= self.features then
+    self:fail("input is (batch %s, time %s, %s), kernel expects %d features", shape[1],
+      shape[2] or "?", table.concat(shape, ", ", 3), self.features)
+  end
+  if shape[2] == 0 then self:fail("input has no time step") end
+  local initial = initial_states(self, shape[1], call)
+  local y, h, c = ops.recurrent{
+    name = tostring(self), cell = self.cell, x = x, kernel = self.kernel,
+    recurrent_kernel = self.recurrent_kernel, bias = self.bias, activation = self.activation,
+    recurrent_activation = self.recurrent_activation, mask = call.mask, initial_h = initial[1],
+    initial_c = initial[2], return_sequences = self.return_sequences,
+    backwards = self.go_backwards, original_order = self.original_order,
+    zero_output_for_mask = self.zero_output_for_mask,
+    dropout = call.training and self.dropout or 0,
+    recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.stream,
+  }
+  if self.stateful then self:reset_states{ h, c } end
+  self:regularize_activity(y)
+  if self.return_state then return y, h, c end
+  return y
+end
+
+--- Forgets the states that a stateful layer kept, or sets them ((B, units) each).
+function methods:reset_states(states)
+  if states == nil then
+    self.kept_states = nil
+    return
+  end
+  if ops.is_tensor(states) then states = { states } end
+  as_states(self, states, ops.is_tensor(states[1]) and states[1]:size(1) or 0)
+  local kept = {}
+  for i, state in ipairs(states) do kept[i] = state:clone() end
+  self.kept_states = kept
+end
+
+function methods:compute_mask(_, mask)
+  return self.return_sequences and mask or nil
+end
+
+function methods:output_shape(shape)
+  if self.return_sequences then return { shape[1], shape[2], self.units } end
+  return { shape[1], self.units }
+end
+
+local function recurrent(name, own, fields)
+  local definition = { builtin = true, positional = { "units" }, masking = "consume", options = {} }
+  for key, value in pairs(shared) do definition.options[key] = value end
+  for key, value in pairs(own) do definition.options[key] = value end
+  for key, value in pairs(methods) do definition[key] = value end
+  for key, value in pairs(fields) do definition[key] = value end
+  return Layer:extend(name, definition)
+end
+
+--- h = activation(x K + h' U + b) (Elman, 1990). Weights: kernel (D, u), recurrent_kernel (u, u),
+-- bias (u).
+room.SimpleRNN = recurrent("SimpleRNN", {}, { cell = "rnn", gates = 1, states = 1 })
+
+--- Long short-term memory (Hochreiter and Schmidhuber, 1997; Gers et al., 2000), gates i, f, c, o.
+-- Weights: kernel (D, 4u), recurrent_kernel (u, 4u), bias (4u), which starts with ones for the
+-- forget gate if `unit_forget_bias`. States: h, c.
+room.LSTM = recurrent("LSTM", { recurrent_activation = "sigmoid", unit_forget_bias = true },
+  { cell = "lstm", gates = 4, states = 2 })
+
+--- Gated recurrent unit (Cho et al., 2014), gates z, r, h. Weights: kernel (D, 3u),
+-- recurrent_kernel (u, 3u), bias (2, 3u) with `reset_after` (the default), else (3u).
+room.GRU = recurrent("GRU", { recurrent_activation = "sigmoid", reset_after = true },
+  { gates = 3, states = 1 })
+
+local recurrent_init = room.GRU.init
+
+function room.GRU:init()
+  options.boolean("GRU", "reset_after", self.reset_after)
+  self.cell = self.reset_after and "gru" or "gru_before"
+  recurrent_init(self)
+end
+
+return room

@@ -1,0 +1,89 @@
+--- Layers by class name: what a saved architecture is turned back into layers with.
+-- Nothing from a file is executed: a name that is not registered here is an error.
+-- @module marea.nn.registry
+local registry = {}
+
+local classes = {}
+local loaders = {}
+
+--- Registers a class under its name. A class of one's own must be registered (which
+-- `nn.Layer:extend` does) before a model that holds it is loaded.
+-- @tparam table class
+-- @tparam[opt] string name default: class.class_name
+-- @treturn table the class
+-- @raise when the name belongs to a layer of the library
+function registry.add(class, name)
+  name = name or class.class_name
+  if type(name) ~= "string" or not name:match("^[%a_][%w_]*$") then
+    error(("a layer class needs a name of letters, digits and _, got %q"):format(tostring(name)), 0)
+  end
+  local known = classes[name]
+  if (known and known.builtin or loaders[name]) and not class.builtin then
+    error(("%s is a layer of the library; give your class another name"):format(name), 0)
+  end
+  classes[name] = class
+  return class
+end
+
+--- Tells which module defines a built-in class, which is then loaded when it is asked for.
+function registry.lazy(name, module)
+  loaders[name] = module
+end
+
+--- The class of that name, or nil.
+function registry.find(name)
+  if classes[name] == nil and loaders[name] then require(loaders[name]) end
+  return classes[name]
+end
+
+--- Every known class name, sorted.
+function registry.names()
+  local names = {}
+  for name in pairs(classes) do names[#names + 1] = name end
+  for name in pairs(loaders) do
+    if not classes[name] then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+local function snake_case(name)
+  return (name:gsub("(%l)(%u)", "%1_%2"):gsub("(%u)(%u%l)", "%1_%2"):lower())
+end
+
+local counters = {}
+
+--- A name for the next layer of a class: dense, dense_1, dense_2 …
+function registry.next_name(class_name)
+  local base = snake_case(class_name)
+  local n = counters[base] or 0
+  counters[base] = n + 1
+  return n == 0 and base or base .. "_" .. n
+end
+
+--- Starts the automatic names from the beginning.
+function registry.reset_names()
+  counters = {}
+end
+
+--- A layer as a table for JSON: { class_name, config }.
+function registry.serialize(layer)
+  return { class_name = layer.class_name, config = layer:get_config() }
+end
+
+--- The layer that such a table describes.
+-- @raise for an unknown class or a malformed description
+function registry.deserialize(description)
+  if type(description) ~= "table" or type(description.class_name) ~= "string"
+    or type(description.config) ~= "table" then
+    error("a layer's description must hold class_name and config", 0)
+  end
+  local class = registry.find(description.class_name)
+  if not class then
+    error(("layer class %q is not known here; define it with nn.Layer:extend(%q, …) before loading")
+      :format(description.class_name, description.class_name), 0)
+  end
+  return class:from_config(description.config)
+end
+
+return registry
