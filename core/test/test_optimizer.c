@@ -95,6 +95,46 @@ static void test_golden(void) {
   follow(&path, "Lion");
 }
 
+/* The same gradients through Keras 3.15 in double precision. */
+static void test_golden_options(void) {
+  golden path = with(MAREA_ADAM, false, .9990000063, .9987336708, .9980755610, .9975367471);
+  path.options.amsgrad = true;
+  follow(&path, "Adam, amsgrad");
+  path = with(MAREA_ADAMW, false, .9989960063, .9987256748, .9980635701, .9975204944);
+  follow(&path, "AdamW");
+  path = with(MAREA_RMSPROP, false, .9968377287, .9954661015, .9914130588, .9877653204);
+  path.options.momentum = 0.9;
+  follow(&path, "RMSprop, momentum");
+  path = with(MAREA_RMSPROP, false, .9966666741, .9981514561, .9951627321, .9951627321);
+  path.options.centered = true;
+  follow(&path, "RMSprop, centered");
+  path = with(MAREA_RMSPROP, false, .9966666741, .9951514628, .9907990486, .9868818758);
+  path.options.momentum = 0.9;
+  path.options.centered = true;
+  follow(&path, "RMSprop, momentum, centered");
+  path = with(MAREA_SGD, false, .994, .995506, .984510494, .9835259835);
+  path.options.weight_decay = 0.1;
+  follow(&path, "SGD, weight decay");
+  path = with(MAREA_LION, false, .9989, .99980011, .99870013, .99760026);
+  path.options.weight_decay = 0.1;
+  follow(&path, "Lion, weight decay");
+  path = with(MAREA_ADAM, false, .9990000079, .9988264143, .9983107418, .9978883344);
+  path.options.clip.norm = 0.4;
+  follow(&path, "Adam, clipnorm");
+  path = with(MAREA_SGD, false, .996, .9985, .9945, .9945);
+  path.options.clip.value = 0.4;
+  follow(&path, "SGD, clipvalue");
+  path = with(MAREA_SGD, false, .9975, .99875, .99375, .99375);
+  path.options.loss_scale = 2;
+  follow(&path, "SGD, loss scale");
+  path = with(MAREA_SGD, false, .95, .9525, .8525, .9335);
+  path.options.learning_rate = 0.1;
+  path.options.average = true;
+  path.options.average_momentum = 0.9;
+  path.options.average_overwrite = 2;
+  follow(&path, "SGD, average overwrites");
+}
+
 /* ---- dense against row-sparse ---- */
 
 enum { ROWS = 3001, WIDTH = 7, TOUCHED = 40 };
@@ -509,6 +549,7 @@ static void test_allocation_failures(void) {
 
 int main(void) {
   test_golden();
+  test_golden_options();
   test_dense_sparse();
   test_threads();
   test_lazy();
