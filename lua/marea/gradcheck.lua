@@ -4,7 +4,7 @@ local native = require "marea.native"
 
 local function value_of(f, inputs)
   return native.no_grad(function()
-    local tape <close> = native.tape()
+    local tape <close> = native.tape() -- luacheck: ignore tape
     return f(table.unpack(inputs)):item()
   end)
 end
@@ -34,7 +34,7 @@ return function(f, inputs, options)
   local tolerance = options.tolerance or (precise and 1e-7 or 2e-2)
   for _, x in ipairs(inputs) do x.requires_grad = true end
   do
-    local tape <close> = native.tape()
+    local tape <close> = native.tape() -- luacheck: ignore tape
     tape:backward(f(table.unpack(inputs)))
   end
   local report = { worst = 0 }
@@ -43,7 +43,7 @@ return function(f, inputs, options)
     for i = 1, x:count() do
       local analytic, measured = gradient:get(i), numeric(f, inputs, x, i, step)
       local difference = math.abs(analytic - measured) / (1 + math.abs(measured))
-      if not (difference <= report.worst) then
+      if difference ~= difference or difference > report.worst then
         report = { worst = difference, input = number, element = i, analytic = analytic,
           numeric = measured }
       end
