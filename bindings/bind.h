@@ -55,5 +55,7 @@ void bind_open_recurrent(lua_State *L);
 void bind_open_tape(lua_State *L);
 void bind_open_random(lua_State *L);
 void bind_open_json(lua_State *L);
+void bind_open_text(lua_State *L);
+void bind_open_file(lua_State *L);
 
 #endif

@@ -11,6 +11,8 @@ static int open_all(lua_State *L) {
   bind_open_tape(L);
   bind_open_random(L);
   bind_open_json(L);
+  bind_open_text(L);
+  bind_open_file(L);
   return 1;
 }
 
