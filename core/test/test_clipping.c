@@ -14,7 +14,7 @@ static marea_tensor *with_gradient(int64_t n, const marea_real *g) {
 }
 
 /* One SGD step at rate 1 from 0 shows the clipped gradient, negated. */
-static void clipped(const marea_clip *limits, marea_tensor *const *w, int count,
+static void clipped(const marea_clipping *limits, marea_tensor *const *w, int count,
                     marea_step_report *report) {
   static const char *const names[] = {"a", "b"};
   marea_optimizer_options options = marea_optimizer_defaults(MAREA_SGD, false);
@@ -33,7 +33,7 @@ static void check_values(const marea_tensor *w, const double *expected) {
 
 static void test_three_kinds(void) {
   static const struct {
-    marea_clip limits;
+    marea_clipping limits;
     double a[2], b[1], before, after;
   } cases[] = {
       {{.norm = 1}, {0.6, 0.8}, {1}, 13, 1.4142135624},
@@ -73,11 +73,11 @@ static void test_norm(void) {
 }
 
 static void test_limits(void) {
-  CHECK(marea_clip_check(&(marea_clip){.norm = 0}) == MAREA_OK);
-  CHECK(marea_clip_check(&(marea_clip){.value = 1}) == MAREA_OK);
-  CHECK(marea_clip_check(&(marea_clip){.norm = (double)NAN}) == MAREA_RANGE);
-  CHECK(marea_clip_check(&(marea_clip){.global = (double)INFINITY}) == MAREA_RANGE);
-  CHECK(marea_clip_check(&(marea_clip){.norm = 1, .value = 1}) == MAREA_ARGUMENT);
+  CHECK(marea_clip_check(&(marea_clipping){.norm = 0}) == MAREA_OK);
+  CHECK(marea_clip_check(&(marea_clipping){.value = 1}) == MAREA_OK);
+  CHECK(marea_clip_check(&(marea_clipping){.norm = (double)NAN}) == MAREA_RANGE);
+  CHECK(marea_clip_check(&(marea_clipping){.global = (double)INFINITY}) == MAREA_RANGE);
+  CHECK(marea_clip_check(&(marea_clipping){.norm = 1, .value = 1}) == MAREA_ARGUMENT);
 }
 
 int main(void) {

@@ -179,7 +179,7 @@ static void spread(const int32_t *ids, const marea_real *values, marea_real *den
 
 static void run_twin(twin *t, bool sparse, int steps, marea_step_report *last) {
   static marea_real dense[ROWS * WIDTH];
-  marea_real values[TOUCHED * WIDTH], bias_gradient[3] = {1, -2, 0.5f};
+  marea_real values[TOUCHED * WIDTH], bias_gradient[3] = {1, -2, (marea_real)0.5};
   int32_t ids[TOUCHED];
   marea_stream stream = marea_stream_new(9, (uint64_t)marea_optimizer_iterations(t->optimizer));
   for (int i = 0; i < steps; i++) {
@@ -217,12 +217,8 @@ static marea_optimizer_options variant_of(marea_optimizer_kind kind, int variant
   marea_optimizer_options options = marea_optimizer_defaults(kind, variant >= 6);
   bool sgd = kind == MAREA_SGD, rmsprop = kind == MAREA_RMSPROP;
   switch (variant % 6) {
-  case 1:
-    options.clip.norm = 1;
-    break;
-  case 2:
-    options.clip.value = 0.5;
-    break;
+  case 1: options.clip.norm = 1; break;
+  case 2: options.clip.value = 0.5; break;
   case 3:
     options.clip.global = 2;
     options.average = true;
@@ -239,8 +235,7 @@ static marea_optimizer_options variant_of(marea_optimizer_kind kind, int variant
     options.centered = rmsprop;
     if (sgd || rmsprop) options.momentum = 0.5;
     break;
-  default:
-    break;
+  default: break;
   }
   return options;
 }
@@ -330,7 +325,9 @@ static void test_stale(void) {
   CHECK_ERROR("2 parameters");
   give_gradient(used, (marea_real[]){3, 4});
   marea_step_report report;
+  CHECK(marea_optimizer_norm(optimizer) == 5);
   CHECK(marea_optimizer_step(optimizer, &report) == MAREA_OK);
+  CHECK(marea_optimizer_norm(optimizer) == 0);
   CHECK(report.parameters == 1 && report.norm_before == 5 && report.norm_after == 5);
   CHECK_NEAR(marea_tensor_get(used, 0), 0.97, 1e-7);
   CHECK(marea_tensor_get(idle, 0) == 1);
@@ -358,7 +355,7 @@ static void test_decay(void) {
     marea_tensor *kernel = vector(1, 2), *bias = vector(1, 2);
     marea_optimizer_add(optimizer, "kernel", kernel, true);
     marea_optimizer_add(optimizer, "bias", bias, false);
-    marea_real g = 0.5f;
+    marea_real g = (marea_real)0.5;
     give_gradient(kernel, &g);
     marea_gradient_add(bias, &g);
     CHECK(marea_optimizer_step(optimizer, NULL) == MAREA_OK);

@@ -11,7 +11,7 @@ static marea_status check_limit(const char *name, double limit) {
   return marea_fail(MAREA_RANGE, "%s is %g, expected a positive number", name, limit);
 }
 
-marea_status marea_clip_check(const marea_clip *clip) {
+marea_status marea_clip_check(const marea_clipping *clip) {
   marea_status status = check_limit("clipnorm", clip->norm);
   if (status == MAREA_OK) status = check_limit("clipvalue", clip->value);
   if (status == MAREA_OK) status = check_limit("global_clipnorm", clip->global);
@@ -77,7 +77,7 @@ double marea_gradient_norm(const marea_tensor *x) {
   return sqrt(sum);
 }
 
-double marea_clip_factor(const marea_clip *clip, double norm, double joint_norm) {
+double marea_clip_factor(const marea_clipping *clip, double norm, double joint_norm) {
   if (clip->norm > 0) return norm > clip->norm ? clip->norm / norm : 1;
   if (clip->global > 0) return joint_norm > clip->global ? clip->global / joint_norm : 1;
   return 1;

@@ -9,13 +9,13 @@
  *   value   each element: g cut to [-c, c]
  *   global  all gradients by the same factor, min(1, c / N), N = the joint norm of all
  * (Pascanu, Mikolov and Bengio, 2013, "On the difficulty of training recurrent neural networks".)*/
-typedef struct marea_clip {
+typedef struct marea_clipping {
   double norm, value, global;
-} marea_clip;
+} marea_clipping;
 
 /* MAREA_RANGE for a limit that is not positive and finite (0 stands for none), MAREA_ARGUMENT when
  * more than one is set. */
-marea_status marea_clip_check(const marea_clip *clip);
+marea_status marea_clip_check(const marea_clipping *clip);
 
 /* Elements that one call of marea_gradient_squares takes at most; a gradient's sum is the sum over
  * its pieces of this size, in order, which fixes its bits. */
@@ -34,7 +34,7 @@ marea_squares marea_gradient_squares(const marea_tensor *x, int64_t from, int64_
 double marea_gradient_norm(const marea_tensor *x);
 
 /* The factor for a gradient with its own norm and the joint norm of all. */
-double marea_clip_factor(const marea_clip *clip, double norm, double joint_norm);
+double marea_clip_factor(const marea_clipping *clip, double norm, double joint_norm);
 
 /* The row-major index of the first NaN or infinity in x's gradient, -1 when all are finite. */
 int64_t marea_gradient_nonfinite(const marea_tensor *x);

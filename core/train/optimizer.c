@@ -363,6 +363,12 @@ marea_status marea_optimizer_step(marea_optimizer *optimizer, marea_step_report 
   return status;
 }
 
+double marea_optimizer_norm(marea_optimizer *optimizer) {
+  marea_step_report report = {0};
+  if (choose_active(optimizer) > 0) measure(optimizer, &report);
+  return report.norm_before;
+}
+
 /* ---- settings and state ---- */
 
 const marea_optimizer_options *marea_optimizer_options_of(const marea_optimizer *optimizer) {

@@ -44,7 +44,7 @@ typedef struct marea_optimizer_options {
   double initial_accumulator; /* Adagrad */
   double weight_decay;        /* w -= rate decay w before the rule (Loshchilov and Hutter, 2019); in
                                  PyTorch's form of rules other than AdamW and Lion: g += decay w */
-  marea_clip clip;
+  marea_clipping clip;
   double loss_scale; /* gradients are divided by it; 1 */
   bool lazy;
   bool average;              /* keep a moving average of the weights (Polyak and Juditsky, 1992) */
@@ -83,6 +83,10 @@ marea_status marea_optimizer_add(marea_optimizer *optimizer, const char *name,
 /* One step. `report` may be NULL. No weight and no slot changes when it fails: MAREA_STATE when no
  * parameter has a fresh gradient, MAREA_NONFINITE naming the parameter and the element. */
 marea_status marea_optimizer_step(marea_optimizer *optimizer, marea_step_report *report);
+
+/* The joint norm of the fresh gradients, divided by the loss scale: what a step would report as
+ * norm_before. 0 when there are none. */
+double marea_optimizer_norm(marea_optimizer *optimizer);
 
 /* The options in force; the rate and the loss scale may be changed between steps (MAREA_RANGE
  * unless finite and >= 0, > 0). */

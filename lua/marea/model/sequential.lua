@@ -10,7 +10,6 @@
 --     model:save("reviews.safetensors")
 -- @classmod marea.Sequential
 local Layer = require "marea.nn.layer"
-local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
 
@@ -149,15 +148,6 @@ function Sequential:compile(given)
   self.metric_specs, self.metrics, self.compiled = specs, nil, true
   self.epoch = 0
   return self
-end
-
---- Applies the constraints of the weights; after every optimizer step.
-function Sequential:apply_constraints()
-  for _, entry in ipairs(self:entries()) do
-    if entry.constraint and entry.tensor.requires_grad then
-      ops.no_grad(function() entry.tensor:assign_(entry.constraint(entry.tensor)) end)
-    end
-  end
 end
 
 --- Prints the layers, their output shapes and parameters.

@@ -31,7 +31,6 @@ local function step(model, batch, where)
   local norm = model.optimizer:gradient_norm()
   if nonfinite.is(norm) then return value, norm, nonfinite.report(tape, "the gradient", norm, where) end
   model.optimizer:step()
-  model:apply_constraints()
   inference.update_metrics(model, batch, p, mask)
   return value, norm
 end
