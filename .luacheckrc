@@ -1,4 +1,5 @@
 std = "lua54"
-max_line_length = 100
+max_line_length = 110
 globals = { "marea" }
 files["spec"] = { std = "lua54+busted" }
+files["scripts"] = { allow_defined_top = false }

@@ -302,7 +302,7 @@ static marea_encoding read_encoding(lua_State *L, int first) {
 
 static void push_encoding_report(lua_State *L, const marea_encoding_report *report) {
   lua_createtable(L, 0, 4);
-  set_count(L, "tokens", report->tokens);
+  set_count(L, "words", report->tokens);
   set_count(L, "unknown", report->unknown);
   set_count(L, "beyond_limit", report->beyond);
   set_count(L, "empty", report->empty);

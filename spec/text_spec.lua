@@ -95,7 +95,7 @@ describe("Tokenizer", function()
     local t = fitted{ num_words = 4, oov_token = "<oov>" }
     local sequences, report = t:texts_to_sequences{ "c a b d z c", "" }
     assert.are.same({ { 2, 3, 1, 1, 1, 2 }, {} }, sequences)
-    assert.are.same({ tokens = 6, unknown = 1, beyond_limit = 2, empty = 1 }, report)
+    assert.are.same({ words = 6, unknown = 1, beyond_limit = 2, empty = 1 }, report)
     assert.are.equal(1, t.word_index["<oov>"])
     assert.are.equal(2, t.word_index.c)
   end)

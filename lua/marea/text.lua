@@ -86,7 +86,8 @@ end
 
 --- The ids of texts.
 -- @treturn {{integer,...},...}
--- @treturn table report: tokens, unknown, beyond_limit (known, but id >= num_words), empty (texts)
+-- @treturn table report: words (in the texts), unknown, beyond_limit (known, but id >= num_words),
+-- empty (texts without an id)
 function Tokenizer:texts_to_sequences(texts)
   local sequences, report = encode(self, texts)
   return sequences:totable(), report
