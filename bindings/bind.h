@@ -56,7 +56,7 @@ void bind_open_tape(lua_State *L);
 void bind_open_random(lua_State *L);
 void bind_open_json(lua_State *L);
 void bind_open_text(lua_State *L);
-void bind_open_file(lua_State *L);
+void bind_open_lines(lua_State *L);
 void bind_open_train(lua_State *L);
 void bind_open_safetensors(lua_State *L);
 

@@ -12,7 +12,7 @@ static int open_all(lua_State *L) {
   bind_open_random(L);
   bind_open_json(L);
   bind_open_text(L);
-  bind_open_file(L);
+  bind_open_lines(L);
   bind_open_train(L);
   bind_open_safetensors(L);
   return 1;

@@ -63,9 +63,10 @@ local function say(format, ...)
   print(("%6.1f s  "):format(marea.clock() - start) .. format:format(...))
 end
 
-local function cut(part)
-  if not options.limit or #part.texts <= options.limit then return part end
-  local order = marea.stream:permutation(#part.texts):narrow(1, 1, options.limit)
+-- The files are sorted by label; validation_split takes the last part, so the order matters.
+local function shuffle(part)
+  local wanted = math.min(#part.texts, options.limit or math.huge)
+  local order = marea.stream:permutation(#part.texts):narrow(1, 1, wanted)
   local texts = {}
   for i, place in ipairs(order:totable()) do texts[i] = part.texts[place + 1] end
   return { texts = texts, labels = part.labels:take(order) }
@@ -75,7 +76,7 @@ local corpus
 if small then corpus = assert(marea.corpora.reviews {})
 else corpus = assert(marea.corpora.imdb { dir = options.data })
 end
-local train, test = cut(corpus.train), cut(corpus.test)
+local train, test = shuffle(corpus.train), shuffle(corpus.test)
 say("%d reviews to learn from, %d to be judged by", #train.texts, #test.texts)
 
 local tokenizer = marea.text.Tokenizer { num_words = options.words }
@@ -104,7 +105,7 @@ local seconds = marea.clock() - before
 say("trained %d epochs in %.1f s: %.0f reviews a second", epochs, seconds,
   0.9 * #train.texts * epochs / seconds)
 
-local scores = model:evaluate(x_test, test.labels, { verbose = 0, return_dict = true })
+local scores = model:evaluate(x_test, test.labels, { verbose = 0 })
 print(("\nTest accuracy (%s): %.4f\n"):format(options.model, scores.accuracy))
 
 -- One file holds the model and its words: a program that loads it can read raw text ---------------

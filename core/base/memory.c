@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/memory_park.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -76,6 +77,16 @@ void marea_free(void *block) {
   if (block == NULL) return;
   atomic_fetch_sub(&used_bytes, *header_of(block));
   free(header_of(block));
+}
+
+bool marea_memory_park(size_t bytes, bool park) {
+  if (park) {
+    atomic_fetch_sub(&used_bytes, bytes);
+    return true;
+  }
+  if (injected_failure()) return false;
+  count_bytes(bytes);
+  return true;
 }
 
 size_t marea_memory_used(void) {

@@ -55,7 +55,10 @@ void marea_arena_reset(marea_arena *arena);
 /* Bytes handed out since the last reset. */
 size_t marea_arena_used(const marea_arena *arena);
 
-/* Frees the arena and its memory; NULL is allowed. */
+/* Frees the arena; NULL is allowed. Up to 256 MiB a thread wait, uncounted, for its next arena. */
 void marea_arena_free(marea_arena *arena);
+
+/* Gives what waits in this thread back to the system. */
+void marea_arena_trim(void);
 
 #endif

@@ -38,7 +38,7 @@ static int close_lines(lua_State *L) {
 static const luaL_Reg methods[] = {{"next", next_line}, {"close", close_lines}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"lines", new_lines}, {NULL, NULL}};
 
-void bind_open_file(lua_State *L) {
+void bind_open_lines(lua_State *L) {
   luaL_newmetatable(L, LINES);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
