@@ -1,4 +1,5 @@
 -- Optimizers and schedules as scripts see them; the numbers themselves are tested in core/test.
+require "spec.helper"
 local marea = require "marea"
 local native = require "marea.native"
 local optim = require "marea.optim"
@@ -18,14 +19,9 @@ local function give(w, g)
   tape:backward((w * marea.tensor(g)):sum())
 end
 
-local function message(f, ...)
-  local ok, text = pcall(f, ...)
-  assert.is_false(ok)
-  return text
-end
-
 describe("optimizers", function()
-  local names = { "SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion" }
+  local names = { "SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam",
+    "Lion" }
 
   it("are made by class, by name and from their config", function()
     for _, name in ipairs(names) do
@@ -73,33 +69,33 @@ describe("optimizers", function()
   end)
 
   it("refuse what makes no sense", function()
-    assert.match("unknown option \"lr\"", message(optim.Adam, { lr = 1 }), 1, true)
-    assert.match("Adam: unknown option \"momentum\"", message(optim.Adam, { momentum = 1 }), 1, true)
-    assert.match("only one of clipnorm", message(optim.Adam, { clipnorm = 1, clipvalue = 1 }), 1, true)
-    assert.match("clipnorm must be a number above 0", message(optim.Adam, { clipnorm = 0 }), 1, true)
-    assert.match("beta_1 is 1", message(optim.Adam, { beta_1 = 1 }), 1, true)
-    assert.match("learning_rate is %-1", message(optim.Adam, { -1 }))
-    assert.match("compat must be one of keras3, pytorch", message(optim.Adam, { compat = "torch" }),
-      1, true)
-    assert.match("one of Adadelta, Adagrad", message(optim.get, "adm"), 1, true)
-    assert.match("it has no weights", message(function() optim.Adam{}:step() end), 1, true)
+    assert.fails('Adam: unknown option "lr"', optim.Adam, { lr = 1 })
+    assert.fails('Adam: unknown option "momentum"', optim.Adam, { momentum = 1 })
+    assert.fails("only one of clipnorm", optim.Adam, { clipnorm = 1, clipvalue = 1 })
+    assert.fails("clipnorm must be a number above 0", optim.Adam, { clipnorm = 0 })
+    assert.fails("beta_1 is 1", optim.Adam, { beta_1 = 1 })
+    assert.fails("learning_rate is -1", optim.Adam, { -1 })
+    assert.fails("compat must be one of keras3, pytorch", optim.Adam, { compat = "torch" })
+    assert.fails("one of Adadelta, Adagrad", optim.get, "adm")
+    assert.fails("it has no weights", function() optim.Adam{}:step() end)
     local w = parameter{ 1 }
-    assert.match("fresh gradient", message(function() optim.Adam{}:build{ w }:step() end), 1, true)
-    assert.match("no tensor that requires", message(function()
+    assert.fails("fresh gradient", function() optim.Adam{}:build{ w }:step() end)
+    assert.fails("no tensor that requires", function()
       optim.Adam{}:build{ marea.tensor{ 1 } }
-    end), 1, true)
+    end)
     local optimizer = optim.Adam{}:build{ w = w }
-    assert.match("another tensor called \"w\"", message(function()
+    assert.fails('another tensor called "w"', function()
       optimizer:build{ w = parameter{ 2 } }
-    end), 1, true)
-    assert.match("learning_rate", message(function() optimizer.learning_rate = -2 end), 1, true)
+    end)
+    assert.fails("learning_rate", function() optimizer.learning_rate = -2 end)
   end)
 
   it("name the weight whose gradient is not finite", function()
     local w = parameter{ 1, 2 }
     local optimizer = optim.SGD{}:build{ ["lstm/kernel"] = w }
     give(w, { 1, 1 / 0 })
-    assert.match('"lstm/kernel" %(2%).*element %(2%)', message(function() optimizer:step() end))
+    assert.fails('"lstm/kernel" (2) is NaN or infinite, first at element (2)', optimizer.step,
+      optimizer)
     assert.same({ 1, 2 }, w:totable())
     local lenient = optim.SGD{ check_finite = false }:build{ w }
     give(w, { 1, 1 / 0 })
@@ -160,7 +156,8 @@ describe("optimizers", function()
   it("resume from a state as if never interrupted", function()
     for _, name in ipairs(names) do
       local a, b = parameter{ 1, -2 }, parameter{ 0, 0 }
-      local whole, resumed = optim[name]{ use_ema = true }:build{ w = a }, optim[name]{ use_ema = true }
+      local whole = optim[name]{ use_ema = true }:build{ w = a }
+      local resumed = optim[name]{ use_ema = true }
       for i = 1, 3 do
         give(a, { i, -0.5 })
         whole:step()
@@ -187,15 +184,14 @@ describe("optimizers", function()
     local optimizer = optim.Adam{}:build{ w = w }
     local state = optimizer:state()
     state.slots["w/velocity"] = marea.tensor{ 1 }
-    assert.match('"w/velocity" is (1) in the state, expected (2)', message(optimizer.load_state,
-      optimizer, state), 1, true)
+    assert.fails('"w/velocity" is (1) in the state, expected (2)', optimizer.load_state,
+      optimizer, state)
     state.slots["w/velocity"] = nil
-    assert.match('lacks "w/velocity"', message(optimizer.load_state, optimizer, state), 1, true)
+    assert.fails('lacks "w/velocity"', optimizer.load_state, optimizer, state)
     state = optimizer:state()
     state.slots["v/velocity"] = marea.tensor{ 1 }
-    assert.match('has "v/velocity"', message(optimizer.load_state, optimizer, state), 1, true)
-    assert.match("iterations and slots", message(optimizer.load_state, optimizer, { slots = {} }),
-      1, true)
+    assert.fails('has "v/velocity"', optimizer.load_state, optimizer, state)
+    assert.fails("iterations and slots", optimizer.load_state, optimizer, { slots = {} })
     assert.equal(0, optimizer.iterations)
   end)
 end)
@@ -210,12 +206,13 @@ describe("schedules", function()
   it("have Keras's values", function()
     check(schedules.ExponentialDecay{ 0.1, 10, 0.96 }, { [0] = 0.1, [5] = 0.0979795897, [25] =
       0.0902979899 })
-    check(schedules.ExponentialDecay{ 0.1, 10, 0.96, staircase = true }, { [5] = 0.1, [25] = 0.09216 })
+    check(schedules.ExponentialDecay{ 0.1, 10, 0.96, true }, { [5] = 0.1, [25] = 0.09216 })
     check(schedules.InverseTimeDecay{ 0.1, 2, 0.5 }, { [0] = 0.1, [3] = 0.0571428571 })
     check(schedules.InverseTimeDecay{ 0.1, 2, 0.5, true }, { [3] = 0.0666666667 })
     check(schedules.PiecewiseConstantDecay{ { 10, 20 }, { 1, 0.5, 0.1 } }, { [0] = 1, [10] = 1,
       [11] = 0.5, [20] = 0.5, [21] = 0.1 })
-    check(schedules.PolynomialDecay{ 0.1, 10, power = 2 }, { [0] = 0.1, [5] = 0.025075, [15] = 0.0001 })
+    check(schedules.PolynomialDecay{ 0.1, 10, power = 2 }, { [0] = 0.1, [5] = 0.025075,
+      [15] = 0.0001 })
     check(schedules.PolynomialDecay{ 0.1, 10, cycle = true }, { [0] = 0.1, [10] = 0.0001,
       [15] = 0.025075, [25] = 0.01675 })
     check(schedules.CosineDecay{ 0.1, 100 }, { [0] = 0.1, [25] = 0.0853553391, [150] = 0 })
@@ -248,16 +245,15 @@ describe("schedules", function()
     assert.equal(0.25, optimizer.learning_rate)
     optimizer.learning_rate = function(step) return step * 10 end
     assert.equal(20, optimizer.learning_rate)
-    assert.match("cannot be saved", message(optimizer.get_config, optimizer), 1, true)
+    assert.fails("cannot be saved", optimizer.get_config, optimizer)
   end)
 
   it("refuse what makes no sense", function()
-    assert.match("decay_steps must be above 0", message(schedules.CosineDecay, { 0.1, 0 }), 1, true)
-    assert.match("decay_rate is missing", message(schedules.ExponentialDecay, { 0.1, 1 }), 1, true)
-    assert.match("one value more", message(schedules.PiecewiseConstantDecay, { { 1 }, { 1 } }), 1, true)
-    assert.match("must rise", message(schedules.PiecewiseConstantDecay, { { 2, 1 }, { 1, 2, 3 } }),
-      1, true)
-    assert.match("no schedule is called", message(schedules.deserialize, { class_name = "os.exit",
-      config = {} }), 1, true)
+    assert.fails("decay_steps must be above 0", schedules.CosineDecay, { 0.1, 0 })
+    assert.fails("decay_rate is missing", schedules.ExponentialDecay, { 0.1, 1 })
+    assert.fails("one value more", schedules.PiecewiseConstantDecay, { { 1 }, { 1 } })
+    assert.fails("must rise", schedules.PiecewiseConstantDecay, { { 2, 1 }, { 1, 2, 3 } })
+    assert.fails("no schedule is called", schedules.deserialize, { class_name = "os.exit",
+      config = {} })
   end)
 end)

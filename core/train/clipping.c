@@ -1,6 +1,7 @@
 #include "train/clipping.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "train/spans.h"
 
@@ -24,45 +25,47 @@ marea_status marea_clip_check(const marea_clipping *clip) {
   return MAREA_OK;
 }
 
-static double cut(double x, double limit) {
-  return x > limit ? limit : x < -limit ? -limit : x;
-}
-
-typedef struct lane_sums {
-  double before[LANES], after[LANES];
-} lane_sums;
-
-static void add_one(lane_sums *sums, int64_t lane, double g, double limit) {
-  double cut_g = cut(g, limit);
-  sums->before[lane] += g * g;
-  sums->after[lane] += cut_g * cut_g;
-}
-
-/* Element i of the parameter always goes to lane i mod LANES. */
-static void add_span(lane_sums *sums, const marea_span *span, double scale, double limit) {
+/* Element i of the parameter always goes to lane i mod LANES, whatever run it comes in; the whole
+ * lanes in the middle are what the compiler turns into vectors. */
+static void add_squares(double lanes[LANES], const marea_span *span) {
   const marea_real *g = span->gradient;
   int64_t i = 0, n = span->count;
   for (; i < n && (span->start + i) % LANES != 0; i++)
-    add_one(sums, (span->start + i) % LANES, scale * (double)g[i], limit);
+    lanes[(span->start + i) % LANES] += (double)g[i] * (double)g[i];
+  double sums[LANES];
+  memcpy(sums, lanes, sizeof sums);
   for (; i + LANES <= n; i += LANES)
     for (int lane = 0; lane < LANES; lane++)
-      add_one(sums, lane, scale * (double)g[i + lane], limit);
-  for (; i < n; i++) add_one(sums, (span->start + i) % LANES, scale * (double)g[i], limit);
+      sums[lane] += (double)g[i + lane] * (double)g[i + lane];
+  memcpy(lanes, sums, sizeof sums);
+  for (; i < n; i++) lanes[(span->start + i) % LANES] += (double)g[i] * (double)g[i];
+}
+
+static void add_cut_squares(double lanes[LANES], const marea_span *span, double scale,
+                            double limit) {
+  for (int64_t i = 0; i < span->count; i++) {
+    double g = scale * (double)span->gradient[i];
+    g = g > limit ? limit : g < -limit ? -limit : g;
+    lanes[(span->start + i) % LANES] += g * g;
+  }
 }
 
 marea_squares marea_gradient_squares(const marea_tensor *x, int64_t from, int64_t to, double scale,
                                      double limit) {
-  lane_sums sums = {0};
+  double lanes[LANES] = {0}, cut_lanes[LANES] = {0};
   marea_squares total = {0};
   marea_span span;
   marea_span_walk walk = marea_spans(x, from, to);
-  if (limit == 0) limit = (double)INFINITY;
-  while (marea_spans_next(&walk, &span))
-    if (span.gradient != NULL) add_span(&sums, &span, scale, limit);
-  for (int lane = 0; lane < LANES; lane++) {
-    total.before += sums.before[lane];
-    total.after += sums.after[lane];
+  while (marea_spans_next(&walk, &span)) {
+    if (span.gradient == NULL) continue;
+    add_squares(lanes, &span);
+    if (limit > 0) add_cut_squares(cut_lanes, &span, scale, limit);
   }
+  for (int lane = 0; lane < LANES; lane++) {
+    total.before += scale * scale * lanes[lane];
+    total.after += cut_lanes[lane];
+  }
+  if (limit == 0) total.after = total.before;
   return total;
 }
 

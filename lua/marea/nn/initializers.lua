@@ -37,12 +37,16 @@ end
 --- Uniform in [minval, maxval): Keras's "uniform".
 -- @function RandomUniform
 random("RandomUniform", { minval = -0.05, maxval = 0.05 }, { "minval", "maxval" },
-  function(self, x, stream) return native.initialise_uniform(x, stream, self.minval, self.maxval) end)
+  function(self, x, stream)
+    return native.initialise_uniform(x, stream, self.minval, self.maxval)
+  end)
 
 --- Normal: Keras's "normal".
 -- @function RandomNormal
 random("RandomNormal", { mean = 0, stddev = 0.05 }, { "mean", "stddev" },
-  function(self, x, stream) return native.initialise_normal(x, stream, self.mean, self.stddev) end)
+  function(self, x, stream)
+    return native.initialise_normal(x, stream, self.mean, self.stddev)
+  end)
 
 --- Normal, cut at two deviations by drawing again.
 -- @function TruncatedNormal
@@ -81,7 +85,9 @@ family.aliases.OrthogonalInitializer = "Orthogonal"
 -- @function Identity
 initializers.Identity = objects.define(family, "Identity", {
   options = { gain = 1 }, positional = { "gain" },
-  call = function(self, shape) return native.initialise_identity(native.zeros(shape), self.gain) end,
+  call = function(self, shape)
+    return native.initialise_identity(native.zeros(shape), self.gain)
+  end,
 })
 
 --- Zeros.

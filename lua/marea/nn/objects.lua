@@ -51,14 +51,14 @@ function objects.define(family, name, definition)
   family.classes[name] = construct
   family.names[#family.names + 1] = name
   family.aliases[snake_case(name)] = name
-  family[class] = true
   return construct
 end
 
 local function unknown(family, name)
   local names = table.move(family.names, 1, #family.names, 1, {})
   table.sort(names)
-  error(("no %s is called %q; there are %s"):format(family.kind, name, table.concat(names, ", ")), 0)
+  error(("no %s is called %q; there are %s"):format(family.kind, name,
+    table.concat(names, ", ")), 0)
 end
 
 --- The object that { class_name, config } describes.
@@ -81,11 +81,11 @@ function objects.get(family, given)
     if not construct then unknown(family, given) end
     return construct{}
   end
-  if type(given) == "table" and family[getmetatable(given)] then return given end
   if type(given) == "table" and given.class_name and given.config then
     return objects.deserialize(family, given)
   end
-  if type(given) == "table" and getmetatable(given) and getmetatable(given).__call then return given end
+  local metatable = type(given) == "table" and getmetatable(given)
+  if metatable and metatable.__call then return given end
   error(("expected the name of a %s, an object or a function, got %s"):format(family.kind,
     options.show(given)), 0)
 end

@@ -12,7 +12,7 @@ local options = require "marea.nn.options"
 
 local regularizers = {}
 
-local family = objects.family("regularizer", { l1 = "L1", l2 = "L2", l1_l2 = "L1L2", l1l2 = "L1L2" })
+local family = objects.family("regularizer", { l1_l2 = "L1L2" })
 
 local function check(self)
   for _, name in ipairs{ "l1", "l2" } do
