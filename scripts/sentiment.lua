@@ -100,10 +100,14 @@ model:compile { optimizer = marea.optim.Adam { learning_rate = rate, clipnorm = 
   loss = "binary_crossentropy", metrics = { "accuracy" } }
 model:summary()
 local before = marea.clock()
-model:fit(x, train.labels, { epochs = epochs, batch_size = 32, validation_split = 0.1 })
+local stopping = marea.callbacks.EarlyStopping { monitor = "val_loss", patience = 2,
+  restore_best_weights = true }
+local history = model:fit(x, train.labels, { epochs = epochs, batch_size = 32,
+  validation_split = 0.1, callbacks = { stopping } })
 local seconds = marea.clock() - before
-say("trained %d epochs in %.1f s: %.0f reviews a second", epochs, seconds,
-  0.9 * #train.texts * epochs / seconds)
+local done = #history.history.loss
+say("trained %d epochs in %.1f s: %.0f reviews a second", done, seconds,
+  0.9 * #train.texts * done / seconds)
 
 local scores = model:evaluate(x_test, test.labels, { verbose = 0 })
 print(("\nTest accuracy (%s): %.4f\n"):format(options.model, scores.accuracy))
