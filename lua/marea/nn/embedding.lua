@@ -41,7 +41,8 @@ function Embedding:build_weights()
 end
 
 function Embedding:call(x)
-  local y = ops.embedding(self.embeddings, ops.as_ids(x))
+  local ok, y = pcall(ops.embedding, self.embeddings, ops.as_ids(x))
+  if not ok then self:fail("%s", y) end -- an id out of range; the layer's name helps to find it
   self:regularize_activity(y)
   return y
 end

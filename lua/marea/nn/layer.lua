@@ -99,6 +99,7 @@ local function call(self, x, call_options)
 end
 
 Layer.__call = call
+setmetatable(Layer, { __call = construct })
 
 function Layer.__tostring(layer)
   return ("%s %q"):format(layer.class_name, layer.name)

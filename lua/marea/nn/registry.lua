@@ -36,13 +36,10 @@ function registry.find(name)
   return classes[name]
 end
 
---- Every known class name, sorted.
-function registry.names()
+--- The library's own class names, sorted.
+function registry.builtin_names()
   local names = {}
-  for name in pairs(classes) do names[#names + 1] = name end
-  for name in pairs(loaders) do
-    if not classes[name] then names[#names + 1] = name end
-  end
+  for name in pairs(loaders) do names[#names + 1] = name end
   table.sort(names)
   return names
 end

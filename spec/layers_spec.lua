@@ -1,0 +1,364 @@
+local marea = require "marea"
+local registry = require "marea.nn.registry"
+local support = require "spec.support"
+local nn, near, raises, numbers = marea.nn, support.near, support.raises, support.numbers
+
+local function ids(t)
+  return marea.tensor(t, { dtype = "int32" })
+end
+
+-- Class → how to make it, its input, and call options: gradients of all are checked below, and a
+-- layer of the library that is missing here fails.
+local function sequence() return numbers{ 2, 4, 3 } end
+local mask = { { 1, 1, 0, 1 }, { 0, 1, 1, 0 } }
+local function masked() return { mask = marea.tensor(mask) } end
+
+local table_of_layers = {
+  Dense = { { function() return nn.Dense{ 3, activation = "tanh" } end, sequence } },
+  Embedding = { { function() return nn.Embedding{ 5, 3 } end,
+    function() return ids{ { 1, 4, 1 }, { 0, 2, 4 } } end } },
+  Flatten = { { function() return nn.Flatten{} end, sequence } },
+  Reshape = { { function() return nn.Reshape{ { 2, 6 } } end, sequence } },
+  RepeatVector = { { function() return nn.RepeatVector{ 3 } end, function() return numbers{ 2, 3 } end } },
+  Activation = { { function() return nn.Activation{ "softmax" } end, sequence } },
+  Lambda = { { function() return nn.Lambda{ function(x) return x * x end } end, sequence } },
+  Dropout = { { function() return nn.Dropout{ .5 } end, sequence } },
+  SpatialDropout1D = { { function() return nn.SpatialDropout1D{ .5 } end, sequence } },
+  GlobalAveragePooling1D = { { function() return nn.GlobalAveragePooling1D{} end, sequence },
+    { function() return nn.GlobalAveragePooling1D{} end, sequence, masked } },
+  GlobalMaxPooling1D = { { function() return nn.GlobalMaxPooling1D{} end, sequence },
+    { function() return nn.GlobalMaxPooling1D{} end, sequence, masked } },
+  Masking = { { function() return nn.Masking{} end, sequence } },
+  LayerNormalization = { { function() return nn.LayerNormalization{} end, sequence } },
+  Input = { { function() return nn.Input{ { 4, 3 } } end, sequence } },
+  TimeDistributed = { { function() return nn.TimeDistributed{ nn.Dense{ 2 } } end, sequence } },
+  Sequential = { { function() return marea.Sequential{ nn.GRU{ 2 }, nn.Dense{ 1 } } end, sequence } },
+}
+for _, class in ipairs{ "SimpleRNN", "LSTM", "GRU" } do
+  table_of_layers[class] = {}
+  for _, options in ipairs{ { return_sequences = true }, { go_backwards = true },
+    { return_sequences = true, go_backwards = true, zero_output_for_mask = true },
+    { use_bias = false, activation = "softsign" }, { reset_after = class == "GRU" and false or nil } } do
+    local make = function()
+      local given = { 2 }
+      for key, value in pairs(options) do given[key] = value end
+      return nn[class](given)
+    end
+    table.insert(table_of_layers[class], { make, sequence })
+    table.insert(table_of_layers[class], { make, sequence, masked })
+  end
+end
+table_of_layers.Bidirectional = {}
+for _, mode in ipairs{ "concat", "sum", "mul", "ave" } do
+  table.insert(table_of_layers.Bidirectional, { function()
+    return nn.Bidirectional{ nn.LSTM{ 2, return_sequences = mode ~= "sum" }, merge_mode = mode }
+  end, sequence, masked })
+end
+
+describe("gradients", function()
+  it("are checked for every layer", function()
+    for _, name in ipairs(registry.builtin_names()) do
+      assert.is_truthy(table_of_layers[name], name .. " is missing in the table")
+    end
+  end)
+
+  for name, cases in pairs(table_of_layers) do
+    it("of " .. name .. " agree with differences", function()
+      for number, case in ipairs(cases) do
+        local layer, x = case[1](), case[2]()
+        local call = case[3] and case[3]() or {}
+        call.training = false
+        layer:build(x:shape())
+        support.scatter(layer)
+        local weights = numbers(layer(x, call):shape(), 1)
+        local inputs = x:dtype() == "int32" and {} or { x }
+        for _, tensor in pairs(layer:parameters()) do inputs[#inputs + 1] = tensor end
+        if #inputs > 0 then
+          local ok, report = marea.gradcheck(function()
+            return (layer(x, call) * weights):sum()
+          end, inputs)
+          assert.is_true(ok, ("%s case %d: input %s element %s: %s, measured %s"):format(name, number,
+            report.input, report.element, report.analytic, report.numeric))
+        end
+      end
+    end)
+  end
+end)
+
+describe("options", function()
+  it("that do not exist are refused with the list", function()
+    raises(function() nn.Dense{ 2, activaton = "relu" } end, "Dense", '"activaton"', "activation",
+      "use_bias")
+    raises(function() nn.Dense{} end, "Dense", "units is missing")
+    raises(function() nn.Dense{ 2, 3 } end, "place 2")
+    raises(function() nn.Dense{ 2, units = 3 } end, "given twice")
+    raises(function() nn.Dense{ 2, activation = "reluu" } end, "reluu", "softplus")
+    raises(function() nn.Dense{ "many" } end, "units", '"many"')
+    raises(function() nn.Layer{} end, "nn.Layer:extend")
+  end)
+
+  it("may be a single value", function()
+    assert.equal(3, nn.Dense(3).units)
+    assert.equal("relu", nn.Activation "relu".activation)
+  end)
+
+  it("name and number layers by themselves", function()
+    nn.reset_names()
+    assert.equal("dense", nn.Dense{ 1 }.name)
+    assert.equal("dense_1", nn.Dense{ 1 }.name)
+    assert.equal("simple_rnn", nn.SimpleRNN{ 1 }.name)
+    assert.equal("global_average_pooling1d", nn.GlobalAveragePooling1D{}.name)
+    assert.equal("lstm", nn.LSTM{ 1 }.name)
+    raises(function() nn.Dense{ 1, name = "a/b" } end, "name")
+  end)
+end)
+
+describe("weights", function()
+  it("can be read, set and named", function()
+    local dense = nn.Dense{ 2, name = "head" }
+    raises(function() dense:set_weights{} end, "head", "before it is built")
+    dense:build{ -1, 3 }
+    dense:set_weights{ { { 1, 2 }, { 3, 4 }, { 5, 6 } }, { 7, 8 } }
+    near({ { 1, 2 }, { 3, 4 }, { 5, 6 } }, dense:get_weights()[1])
+    near({ 16, 20 }, dense(marea.tensor{ { 1, 1, 1 } }):totable()[1])
+    local parameters = dense:parameters()
+    assert.equal(2, #parameters)
+    near({ 7, 8 }, parameters.bias)
+    near({ 7, 8 }, parameters[2])
+    assert.is_nil(parameters.kernle)
+    raises(function() dense:set_weights{ { { 1, 2 } }, { 7, 8 } } end, 'Dense "head"', '"kernel"',
+      "(3, 2)", "(1, 2)")
+    raises(function() dense:set_weights{ { 7, 8 } } end, "2 weights, got 1")
+    near({ 7, 8 }, parameters.bias) -- nothing changed
+  end)
+
+  it("are copies when read", function()
+    local dense = nn.Dense{ 1 }
+    dense:build{ -1, 1 }
+    local before = dense:get_weights()[1]
+    dense:set_weights{ { { 5 } }, { 0 } }
+    assert.not_equal(5, before:item())
+  end)
+
+  it("have gradients in the same order, zeros where none arrived", function()
+    local dense = nn.Dense{ 2 }
+    local x = marea.tensor{ { 1, 2 } }
+    dense:build{ -1, 2 }
+    near({ { 0, 0 }, { 0, 0 } }, dense:get_gradients()[1])
+    local tape <close> = marea.tape()
+    tape:backward(dense(x):sum())
+    near({ { 1, 1 }, { 2, 2 } }, dense:get_gradients()[1])
+    near({ 1, 1 }, dense:get_gradients()[2])
+  end)
+
+  it("do not learn when the layer is frozen", function()
+    local dense = nn.Dense{ 2, trainable = false }
+    dense:build{ -1, 2 }
+    assert.is_false(dense:parameters().kernel.requires_grad)
+    dense.trainable = true
+    assert.is_true(dense:parameters().kernel.requires_grad)
+    assert.same({ 6, 6 }, { dense:count_params() })
+  end)
+
+  it("are owned even when made under a tape", function()
+    local dense = nn.LSTM{ 2 }
+    do
+      local tape <close> = marea.tape()
+      tape:backward(dense(numbers{ 1, 2, 2 }):sum())
+    end
+    assert.equal(3, #dense:get_weights())
+  end)
+
+  it("depend on the seed and the order of building alone", function()
+    local function draw()
+      marea.manual_seed(5)
+      local a, b = nn.Dense{ 3 }, nn.Dense{ 3 }
+      a:build{ -1, 2 }
+      b:build{ -1, 2 }
+      return a:get_weights()[1], b:get_weights()[1]
+    end
+    local a, b = draw()
+    local c, d = draw()
+    assert.is_true(a:same(c) and b:same(d))
+    assert.is_false(a:same(b))
+  end)
+end)
+
+describe("Embedding", function()
+  it("looks up rows and masks id 0", function()
+    local layer = nn.Embedding{ 3, 2, mask_zero = true, weights = { { 0, 0 }, { 1, 2 }, { 3, 4 } } }
+    local x = ids{ { 0, 1, 2 } }
+    near({ { { 0, 0 }, { 1, 2 }, { 3, 4 } } }, layer(x))
+    near({ { 0, 1, 1 } }, layer:compute_mask(x))
+    assert.is_nil(nn.Embedding{ 3, 2 }:compute_mask(x))
+  end)
+
+  it("takes whole reals as ids, and fractions not", function()
+    local layer = nn.Embedding{ 3, 2 }
+    assert.is_true(layer(marea.tensor{ { 1, 2 } }):same(layer(ids{ { 1, 2 } })))
+    raises(function() layer(marea.tensor{ { 1.5 } }) end, "1.5")
+  end)
+
+  it("can be given a table and frozen", function()
+    local layer = nn.Embedding{ 2, 2, weights = { marea.tensor{ { 1, 2 }, { 3, 4 } } },
+      trainable = false }
+    near({ { { 3, 4 } } }, layer(ids{ { 1 } }))
+    assert.is_false(layer:parameters()[1].requires_grad)
+    raises(function() nn.Embedding{ 3, 2, weights = { { 1, 2 } } }:build{ -1, 2 } end, "(3, 2)",
+      "(1, 2)")
+  end)
+
+  it("names sample, step, id and range of a wrong id", function()
+    local layer = nn.Embedding{ 10, 2, name = "words" }
+    raises(function() layer(ids{ { 1, 2 }, { 3, 10 } }) end, "words", "sample 2", "step 2", "10", "9")
+    raises(function() layer(ids{ { -1 } }) end, "words", "sample 1", "-1")
+  end)
+end)
+
+describe("pooling", function()
+  local x = marea.tensor{ { { 1, 5 }, { 3, 1 }, { 9, 9 } }, { { 2, 2 }, { 0, 0 }, { 9, 9 } } }
+  local visible = marea.tensor{ { 1, 1, 0 }, { 0, 0, 0 } }
+
+  it("averages the visible steps", function()
+    near({ { 2, 3 }, { 0, 0 } }, nn.GlobalAveragePooling1D{}(x, { mask = visible }))
+    near({ 13 / 3, 5 }, nn.GlobalAveragePooling1D{}(x):totable()[1])
+  end)
+
+  it("takes the largest of the visible steps", function()
+    near({ { 3, 5 }, { 0, 0 } }, nn.GlobalMaxPooling1D{}(x, { mask = visible }))
+    near({ 9, 9 }, nn.GlobalMaxPooling1D{}(x):totable()[1])
+    local negative = nn.GlobalMaxPooling1D{}(x * -1, { mask = visible })
+    near({ -1, -1 }, negative:totable()[1])
+  end)
+end)
+
+describe("masks", function()
+  it("stop at Flatten with a hint", function()
+    local flatten = nn.Flatten{ name = "flat" }
+    raises(function() flatten(numbers{ 1, 2, 2 }, { mask = marea.ones{ 1, 2 } }) end, 'Flatten "flat"',
+      "mask", "GlobalAveragePooling1D")
+  end)
+
+  it("travel through a model", function()
+    local model = marea.Sequential{ nn.Embedding{ 9, 3, mask_zero = true }, nn.Dropout{ .1 },
+      nn.Dense{ 2 }, nn.LSTM{ 2, return_sequences = true }, nn.GlobalAveragePooling1D{},
+      nn.Dense{ 1 } }
+    local short, long = ids{ { 3, 4 } }, ids{ { 0, 0, 3, 4, 0 } }
+    near(model(short), model(long))
+  end)
+
+  it("are made by Masking", function()
+    local layer = nn.Masking{ mask_value = -1 }
+    local x = marea.tensor{ { { -1, -1 }, { -1, 2 }, { 0, 0 } } }
+    near({ { 0, 1, 1 } }, layer:compute_mask(x))
+    near({ { { 0, 0 }, { -1, 2 }, { 0, 0 } } }, layer(x))
+  end)
+end)
+
+describe("dropout", function()
+  it("keeps the mean, in training only", function()
+    local x = marea.ones{ 100, 100 }
+    local layer = nn.Dropout{ .25 }
+    assert.is_true(layer(x):same(x))
+    local y = layer(x, { training = true })
+    assert.is_true(math.abs(y:mean():item() - 1) < .03)
+    assert.is_true(y:min():item() == 0)
+    near(1 / .75, y:max())
+  end)
+
+  it("follows the tape unless told", function()
+    local x = marea.ones{ 10, 10 }
+    local layer = nn.Dropout{ .5 }
+    local tape <close> = marea.tape()
+    assert.is_false(layer(x):same(x))
+    assert.is_true(layer(x, { training = false }):same(x))
+    assert.is_true(marea.no_grad(function() return layer(x) end):same(x))
+    assert.is_true(tape:length() >= 0)
+  end)
+
+  it("drops whole channels in its spatial form", function()
+    local y = nn.SpatialDropout1D{ .5 }(marea.ones{ 4, 5, 6 }, { training = true })
+    local t = y:totable()
+    for b = 1, 4 do
+      for d = 1, 6 do
+        for step = 2, 5 do assert.equal(t[b][1][d], t[b][step][d]) end
+      end
+    end
+  end)
+
+  it("shares along axes of size 1 in noise_shape", function()
+    local y = nn.Dropout{ .5, noise_shape = { -1, 1 } }(marea.ones{ 20, 3 }, { training = true })
+    for _, row in ipairs(y:totable()) do
+      assert.equal(row[1], row[2])
+      assert.equal(row[1], row[3])
+    end
+  end)
+
+  it("refuses a rate of 1", function()
+    raises(function() nn.Dropout{ 1 } end, "rate", "[0, 1)")
+  end)
+end)
+
+describe("LayerNormalization", function()
+  it("has mean 0 and deviation 1", function()
+    local y = nn.LayerNormalization{}(marea.tensor{ { 1, 2, 3, 6 } })
+    near(0, y:mean(), 1e-6)
+    near(math.sqrt(3.5 / 3.501), (y * y):mean():item() ^ .5, 1e-5)
+  end)
+end)
+
+describe("layers of one's own", function()
+  local Scale = nn.Layer:extend("SpecScale", {
+    options = { start = 1 },
+    positional = { "start" },
+    masking = "pass",
+    build = function(self, shape)
+      self.scale = self:add_weight{ name = "scale", shape = { shape[#shape] }, initializer = "ones" }
+    end,
+    call = function(self, x) return x * self.scale * self.start end,
+  })
+
+  it("build, count, learn and hand on masks", function()
+    local layer = Scale{ 2, name = "mine" }
+    local x = numbers{ 2, 3 }
+    near(x * 2, layer(x))
+    assert.equal(3, (layer:count_params()))
+    local tape <close> = marea.tape()
+    tape:backward(layer(x):sum())
+    near((x * 2):sum(1), layer:get_gradients()[1])
+    assert.same({ -1, 3 }, layer:output_shape{ -1, 3 })
+    assert.equal('SpecScale "mine"', tostring(layer))
+  end)
+
+  it("refuse unknown options and masks by default", function()
+    raises(function() Scale{ 1, speed = 2 } end, "SpecScale", "speed", "start")
+    local Plain = nn.Layer:extend("SpecPlain", { call = function(_, x) return x end })
+    raises(function() Plain{}(numbers{ 1, 2, 2 }, { mask = marea.ones{ 1, 2 } }) end, "SpecPlain",
+      'masking = "pass"')
+  end)
+
+  it("cannot take a name of the library", function()
+    raises(function() nn.Layer:extend("Dense", {}) end, "Dense", "another name")
+    raises(function() nn.Layer:extend("two words", {}) end, "two words")
+  end)
+
+  it("report weights that do not make sense", function()
+    local Broken = nn.Layer:extend("SpecBroken", { build = function(self, shape)
+      self:add_weight{ name = "w", shape = { shape[2] } }
+    end, call = function(_, x) return x end })
+    raises(function() Broken{}:build{ -1, -1 } end, "SpecBroken", '"w"', "axis 1")
+  end)
+end)
+
+describe("a layer called on", function()
+  it("something else than a tensor says so", function()
+    raises(function() nn.Dense{ 2, name = "d" }({ 1, 2 }) end, 'Dense "d"', "expects a tensor")
+    raises(function() nn.Dense{ 2 }(numbers{ 1, 2 }, true) end, "table of options")
+  end)
+
+  it("another width says what the kernel expects", function()
+    local dense = nn.Dense{ 2, name = "d" }
+    dense:build{ -1, 3 }
+    raises(function() dense(numbers{ 1, 4 }) end, 'Dense "d"', "(1, 4)", "expects 3")
+  end)
+end)
