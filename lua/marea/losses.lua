@@ -20,24 +20,18 @@ local function shape_text(x)
   return "(" .. table.concat(x:shape(), ", ") .. ")"
 end
 
-local function same_shape(a, b)
-  return shape_text(a) == shape_text(b)
-end
-
 -- Targets (B) beside predictions (B, 1), and the reverse, mean the same thing.
 local function align(name, y, p)
-  if same_shape(y, p) then return y end
   local shape, wanted = y:shape(), p:shape()
-  local last = #wanted > #shape and wanted[#wanted] or shape[#shape]
-  if math.abs(#wanted - #shape) == 1 and last == 1 then
-    local reshaped = y:reshape(wanted)
-    for axis = 1, math.min(#shape, #wanted) do
-      if shape[axis] ~= wanted[axis] then reshaped = nil break end
-    end
-    if reshaped then return reshaped end
+  local short, long = shape, wanted
+  if #short > #long then short, long = long, short end
+  local agree = #long == #short or #long == #short + 1 and long[#long] == 1
+  for axis = 1, #short do agree = agree and short[axis] == long[axis] end
+  if not agree then
+    error(("%s: targets are %s, predictions %s; the shapes must agree"):format(name, shape_text(y),
+      shape_text(p)), 0)
   end
-  error(("%s: targets are %s, predictions %s; the shapes must agree"):format(name, shape_text(y),
-    shape_text(p)), 0)
+  return #shape == #wanted and y or y:reshape(wanted)
 end
 
 local function last_axis(x)
@@ -193,6 +187,8 @@ local function reduce(name, values, given, counted)
   return ops.sum(values) / math.max(visible, 1)
 end
 
+local row_wise = { categorical_crossentropy = true, kl_divergence = true, cosine_similarity = true,
+  categorical_hinge = true }
 local common = { reduction = "mean", sample_weight = options.optional, mask = options.optional }
 
 local function check(name, given)
@@ -232,6 +228,8 @@ local function compute(name, y, p, given)
     y = ops.as_real(y)
     if #y:shape() == 0 then y = y:reshape({ 1 }) end
     y = align(name, y, p)
+    -- (B) is one number a sample, where a formula does not need a row of scores.
+    if #p:shape() == 1 and not row_wise[name] then y, p = y:reshape({ -1, 1 }), p:reshape({ -1, 1 }) end
   end
   local values, counted = formulas[name](y, p, given)
   return reduce(name, values, given, counted)

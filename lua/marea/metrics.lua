@@ -46,10 +46,6 @@ end
 
 -- Shared arithmetic ---------------------------------------------------------------------------
 
-local function count(x)
-  return x:count()
-end
-
 local function last_axis(x)
   return #x:shape()
 end
@@ -57,13 +53,16 @@ end
 -- Targets in the predictions' shape: (B) and (B, 1) mean the same.
 local function alike(metric, y, p)
   y, p = ops.as_real(y), ops.as_real(p)
-  if table.concat(y:shape(), ",") == table.concat(p:shape(), ",") then return y, p end
-  local same_rank = #y:shape() == #p:shape()
-  if same_rank or count(y) ~= count(p) then
+  local shape = p:shape()
+  if #shape < 2 then shape = { p:count(), 1 } end
+  if table.concat(y:shape(), ",") == table.concat(p:shape(), ",") then
+    return y:reshape(shape), p:reshape(shape)
+  end
+  if #y:shape() == #p:shape() or y:count() ~= p:count() then
     error(("metric %s: targets are (%s), predictions (%s)"):format(metric.name,
       table.concat(y:shape(), ", "), table.concat(p:shape(), ", ")), 0)
   end
-  return y:reshape(p:shape()), p
+  return y:reshape(shape), p:reshape(shape)
 end
 
 -- Weights for values of a shape: sample_weight times mask, repeated over the missing axes; nil when
@@ -104,7 +103,7 @@ function mean:update(y, p, given)
     self.weight = self.weight + ops.sum(weights):item()
   else
     self.sum = self.sum + ops.sum(values):item()
-    self.weight = self.weight + count(values)
+    self.weight = self.weight + values:count()
   end
 end
 
@@ -244,7 +243,7 @@ end
 function f_score:update(y, p, given)
   y, p = alike(self, y, p)
   local axis = last_axis(p)
-  local classes_count, rows = p:size(axis), count(p) // p:size(axis)
+  local classes_count, rows = p:size(axis), p:count() // p:size(axis)
   local predicted
   if self.threshold then
     predicted = positive(p, self.threshold)
@@ -315,7 +314,7 @@ end
 function AUC:update(y, p, given)
   y, p = alike(self, y, p)
   if self.from_logits then p = ops.sigmoid(p) end
-  local n, steps = count(p), #self.thresholds
+  local n, steps = p:count(), #self.thresholds
   local actual = positive(y, 0.5)
   local weights = weights_for(y, given) or ops.ones(y:shape())
   local hit = (actual * weights):reshape({ n, 1 })
