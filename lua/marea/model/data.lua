@@ -41,12 +41,10 @@ function data.encode_texts(model, texts)
       error(("text %d must be a string, got %s"):format(i, options.show(text)), 0)
     end
   end
-  local sequence = require "marea.sequence"
   local trained = model.input_shape and model.input_shape[2]
-  local x = sequence.pad_sequences(tokenizer:texts_to_sequences(texts), {
-    maxlen = model.maxlen or (trained and trained > 0 and trained or nil),
-    padding = model.padding, truncating = model.truncating })
-  return x
+  local maxlen = model.maxlen or trained
+  return (tokenizer:texts_to_padded(texts, { maxlen = maxlen and maxlen > 0 and maxlen or nil,
+    padding = model.padding, truncating = model.truncating }))
 end
 
 --- x as a tensor: a tensor, a nested table of numbers, or texts for a model with a tokenizer.

@@ -244,14 +244,13 @@ function Layer:count_params()
   return weights.count(self:entries())
 end
 
---- Random streams by path, for saving.
-function Layer:collect_streams(prefix, list)
-  list = list or {}
-  if self.stream then list[prefix] = self.stream end
+--- Calls f(layer, path) for this layer (path "") and all layers in it ("bidirectional/forward_lstm").
+function Layer:walk(f, path)
+  path = path or ""
+  f(self, path)
   for _, child in ipairs(self.children) do
-    child:collect_streams(prefix .. "/" .. child.name, list)
+    child:walk(f, path == "" and child.name or path .. "/" .. child.name)
   end
-  return list
 end
 
 -- Losses --------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ function methods:build_weights(shape)
   self.bias = self:add_weight{ name = "bias",
     shape = self.reset_after and { 2, columns } or { columns }, initializer = self.bias_initializer,
     regularizer = self.bias_regularizer, constraint = self.bias_constraint }
-  if self.unit_forget_bias then
+  if self.unit_forget_bias and not self.source then
     ops.no_grad(function() self.bias:narrow(1, self.units + 1, self.units):fill_(1) end)
   end
 end

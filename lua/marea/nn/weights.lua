@@ -10,6 +10,13 @@ local function shape_text(shape)
 end
 weights.shape_text = shape_text
 
+-- From the file that the layer is loaded from, or drawn.
+local function first_values(layer, read)
+  if layer.source then return layer.source(read.name, read.shape) end
+  local initialize = require("marea.nn.initializers").get(read.initializer)
+  return initialize(read.shape, layer.stream)
+end
+
 --- Adds a weight to a layer; see Layer:add_weight.
 function weights.add(layer, spec)
   local read = options.read("add_weight", spec, { name = options.required, shape = options.required,
@@ -24,11 +31,9 @@ function weights.add(layer, spec)
         axis)
     end
   end
-  local initializers = require "marea.nn.initializers"
   local regularizers = require "marea.nn.regularizers"
   local constraints = require "marea.nn.constraints"
-  local initialize = initializers.get(read.initializer)
-  local tensor = initialize(read.shape, layer.stream)
+  local tensor = first_values(layer, read)
   tensor.requires_grad = layer.trainable and read.trainable
   table.insert(layer.weight_list, { name = read.name, tensor = tensor, trainable = read.trainable,
     regularizer = regularizers.get(read.regularizer), constraint = constraints.get(read.constraint) })

@@ -1,0 +1,292 @@
+--- A model as one safetensors file.
+--
+-- Tensors: weights by name (`lstm/kernel`), the optimizer's slots (`optimizer/lstm/kernel/velocity`)
+-- and the states of stateful layers (`states/lstm/1`). Metadata, as JSON texts: `architecture`,
+-- `compile`, `training` (epoch, iterations, random streams), `tokenizer`, `text`. Nothing in a file
+-- is ever executed.
+-- @module marea.model.checkpoint
+local json = require "marea.json"
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local registry = require "marea.nn.registry"
+local weights = require "marea.nn.weights"
+
+local checkpoint = {}
+
+local FORMAT <const> = "marea model 1"
+
+-- Saving ------------------------------------------------------------------------------------------
+
+local function add_weights(model, tensors)
+  for _, entry in ipairs(model:entries()) do tensors[entry.path] = entry.tensor end
+end
+
+local function add_states(model, tensors)
+  model:walk(function(layer, path)
+    for i, state in ipairs(layer.kept_states or {}) do
+      tensors[("states/%s/%d"):format(path, i)] = state
+    end
+  end)
+end
+
+local function add_slots(model, tensors)
+  for name, slot in pairs(model.optimizer:slots()) do tensors["optimizer/" .. name] = slot end
+end
+
+local function describe_architecture(model)
+  local description = registry.serialize(model)
+  description.input_shape = model.input_shape
+  return json.encode(description)
+end
+
+-- Loss, metrics and optimizer as JSON; nil and why when one of them is a function.
+local function describe_compile(model)
+  local loss, message = model.loss:get_config()
+  if not loss then return nil, message end
+  local metrics = json.array{}
+  for i, spec in ipairs(model.metric_specs) do
+    if type(spec) == "table" then
+      spec, message = spec:get_config()
+    elseif type(spec) ~= "string" then
+      spec, message = nil, "a metric that is a function cannot be saved"
+    end
+    if not spec then return nil, message end
+    metrics[i] = spec
+  end
+  local optimizer
+  optimizer, message = model.optimizer:get_config()
+  if not optimizer then return nil, message end
+  return json.encode{ loss = loss, metrics = metrics, optimizer = optimizer }
+end
+
+local function describe_training(model)
+  local training = { epoch = model.epoch or 0, streams = {} }
+  model:walk(function(layer, path)
+    if layer.stream then training.streams[path] = { layer.stream:state() } end
+  end)
+  if model.shuffle_stream then training.shuffle = { model.shuffle_stream:state() } end
+  if model.optimizer then training.iterations = model.optimizer:iterations() end
+  return json.encode(training)
+end
+
+local function describe_text(model, texts)
+  if not model.tokenizer then return end
+  texts.tokenizer = json.encode(model.tokenizer:get_config())
+  texts.text = json.encode{ maxlen = model.maxlen or model.input_shape[2], padding = model.padding,
+    truncating = model.truncating }
+end
+
+local function require_built(model, who)
+  if not model.built then
+    model:fail("%s: has no weights yet; fit it, call it, or build(shape) it first", who)
+  end
+end
+
+--- Writes everything into one file, which is replaced as a whole or stays as it was.
+-- @tparam string path
+-- @tparam[opt] table given `include_optimizer` (true): what training on needs
+-- @treturn boolean|nil true, or nil and a message when the file cannot be written
+-- @raise when the model is not built or an option is a function, which a file cannot hold
+function checkpoint.save(model, path, given)
+  local read = options.read("save", given, { include_optimizer = true })
+  require_built(model, "save")
+  local tensors, texts = {}, { format = FORMAT, architecture = describe_architecture(model) }
+  add_weights(model, tensors)
+  describe_text(model, texts)
+  if read.include_optimizer then
+    texts.training = describe_training(model)
+    add_states(model, tensors)
+    if model.compiled then
+      local message
+      texts.compile, message = describe_compile(model)
+      if texts.compile then
+        add_slots(model, tensors)
+      else
+        io.stderr:write(("save: %s; the file will need compile{} after loading\n"):format(message))
+      end
+    end
+  end
+  return ops.save_tensors(path, tensors, texts)
+end
+
+--- Writes the weights alone.
+-- @treturn boolean|nil true, or nil and a message
+function checkpoint.save_weights(model, path)
+  require_built(model, "save_weights")
+  local tensors = {}
+  add_weights(model, tensors)
+  return ops.save_tensors(path, tensors, { format = "marea weights 1" })
+end
+
+-- Loading -----------------------------------------------------------------------------------------
+
+local function refuse(message, ...)
+  error(message:format(...), 0)
+end
+
+local function decode(texts, key)
+  local value, message = json.decode(texts[key])
+  if value == nil then refuse("metadata %q: %s", key, tostring(message)) end
+  if type(value) ~= "table" then refuse("metadata %q must be a JSON object", key) end
+  return value
+end
+
+local function take(tensors, name, shape)
+  local tensor = tensors[name]
+  if not tensor then refuse("weight %q is missing", name) end
+  local wanted, came = weights.shape_text(shape), weights.shape_text(tensor:shape())
+  if wanted ~= came then refuse("weight %q is %s, the architecture expects %s", name, came, wanted) end
+  if tensor:dtype() == "int32" then refuse("weight %q holds whole numbers, expected reals", name) end
+  tensors[name] = nil
+  return tensor
+end
+
+-- While it builds, each layer takes its weights from the file instead of making new ones: a file
+-- that lies about sizes is refused before anything of that size is made.
+local function build_from(model, shape, tensors)
+  if type(shape) ~= "table" or #shape == 0 then refuse("the input shape is missing") end
+  for i, size in ipairs(shape) do
+    if not math.tointeger(size) or size < -1 or size > 2 ^ 31 then
+      refuse("the input shape holds %s", tostring(size))
+    end
+    shape[i] = math.tointeger(size)
+  end
+  shape[1] = -1
+  model:walk(function(layer, path)
+    local prefix = path == "" and "" or path .. "/"
+    function layer.source(name, wanted) return take(tensors, prefix .. name, wanted) end
+  end)
+  local seed, streams = ops.seed_state()
+  model:build(shape)
+  ops.set_seed_state(seed, streams)
+  model:walk(function(layer) layer.source = nil end)
+end
+
+local function restore_stream(stream, state)
+  if type(state) ~= "table" or #state ~= 3 then refuse("a random stream's state is malformed") end
+  for i = 1, 3 do
+    if not math.tointeger(state[i]) then refuse("a random stream's state is malformed") end
+  end
+  if stream then
+    stream:set_state(table.unpack(state))
+    return stream
+  end
+  return ops.new_stream(table.unpack(state))
+end
+
+local function restore_training(model, training)
+  local epoch = math.tointeger(training.epoch)
+  if not epoch or epoch < 0 or type(training.streams) ~= "table" then
+    refuse("metadata \"training\" is malformed")
+  end
+  model.epoch = epoch
+  model:walk(function(layer, path)
+    local state = training.streams[path]
+    if layer.stream and state then restore_stream(layer.stream, state) end
+  end)
+  if training.shuffle then model.shuffle_stream = restore_stream(nil, training.shuffle) end
+end
+
+local function restore_states(model, tensors)
+  model:walk(function(layer, path)
+    local states, i = {}, 1
+    while tensors[("states/%s/%d"):format(path, i)] do
+      local name = ("states/%s/%d"):format(path, i)
+      states[i], tensors[name], i = tensors[name], nil, i + 1
+    end
+    if #states > 0 then
+      if not layer.reset_states then refuse("layer %q has no states to restore", path) end
+      layer:reset_states(states)
+    end
+  end)
+end
+
+local function restore_optimizer(model, iterations, tensors)
+  local optimizer = model.optimizer
+  model:sync()
+  optimizer:bind(model:entries())
+  for name, slot in pairs(optimizer:slots()) do
+    slot:assign_(take(tensors, "optimizer/" .. name, slot:shape()))
+  end
+  iterations = math.tointeger(iterations)
+  if not iterations or iterations < 0 then refuse("the number of iterations is malformed") end
+  optimizer:iterations(iterations)
+end
+
+local function compile(model, description)
+  if type(description.metrics) ~= "table" then refuse("metadata \"compile\" is malformed") end
+  model:compile{ optimizer = require("marea.optim").get(description.optimizer),
+    loss = description.loss, metrics = description.metrics }
+end
+
+local function restore_text(model, texts)
+  if not texts.tokenizer then return end
+  local text = require "marea.text"
+  model.tokenizer = text.Tokenizer.from_config(decode(texts, "tokenizer"))
+  local reading = texts.text and decode(texts, "text") or {}
+  model.maxlen, model.padding, model.truncating = reading.maxlen, reading.padding, reading.truncating
+end
+
+local function check_leftovers(tensors, compiled)
+  for name in pairs(tensors) do
+    if compiled or not name:find("^optimizer/") then
+      refuse("tensor %q belongs to nothing in the architecture", name)
+    end
+  end
+end
+
+local function restore(tensors, texts)
+  if texts.format ~= FORMAT then
+    refuse("is not a model of this library (format %s, expected %q)", options.show(texts.format), FORMAT)
+  end
+  if not texts.architecture then refuse("has no architecture") end
+  local description = decode(texts, "architecture")
+  if description.class_name ~= "Sequential" then
+    refuse("holds a %s, expected a Sequential", options.show(description.class_name))
+  end
+  local model = registry.deserialize(description)
+  build_from(model, description.input_shape, tensors)
+  restore_text(model, texts)
+  if texts.compile then compile(model, decode(texts, "compile")) end
+  if texts.training then
+    local training = decode(texts, "training")
+    restore_training(model, training)
+    restore_states(model, tensors)
+    if texts.compile then restore_optimizer(model, training.iterations, tensors) end
+  end
+  check_leftovers(tensors, texts.compile ~= nil)
+  return model
+end
+
+--- The model of a file that model:save wrote; training can go on with
+-- `fit(x, y, { initial_epoch = model.epoch, epochs = … })`.
+-- @tparam string path
+-- @treturn Sequential|nil the model, or nil and a message when the file is missing or broken, or
+-- holds a layer class that is not known here
+function checkpoint.load(path)
+  if type(path) ~= "string" then error("load: path must be a string, got " .. options.show(path), 0) end
+  local tensors, texts = ops.load_tensors(path)
+  if not tensors then return nil, texts end
+  local ok, model = pcall(restore, tensors, texts)
+  if not ok then return nil, ("%s: %s"):format(path, tostring(model)) end
+  return model
+end
+
+--- Weights from a file of save_weights or save into a built model of the same names and shapes.
+-- @treturn boolean|nil true, or nil and a message; then nothing has changed
+function checkpoint.load_weights(model, path)
+  require_built(model, "load_weights")
+  local tensors, message = ops.load_tensors(path)
+  if not tensors then return nil, message end
+  local list = {}
+  local ok, problem = pcall(function()
+    for i, entry in ipairs(model:entries()) do
+      list[i] = take(tensors, entry.path, entry.tensor:shape())
+    end
+  end)
+  if not ok then return nil, ("%s: %s"):format(path, problem) end
+  model:set_weights(list)
+  return true
+end
+
+return checkpoint
