@@ -42,10 +42,10 @@ local small = options.data == nil or options.data == ""
 
 -- Each entry: the layers after the embedding, the embedding's width, learning rate, epochs.
 local recipes = {
-  lstm = { 32, 0.002, 3, function() return { nn.LSTM { 32 } } end },
+  lstm = { 32, 0.001, 5, function() return { nn.LSTM { 32 } } end },
   rnn = { 32, 0.001, 5, function() return { nn.SimpleRNN { 32 } } end },
-  gru = { 32, 0.002, 3, function() return { nn.GRU { 32 } } end },
-  bilstm = { 32, 0.002, 3, function() return { nn.Bidirectional { nn.LSTM { 32 } } } end },
+  gru = { 32, 0.001, 5, function() return { nn.GRU { 32 } } end },
+  bilstm = { 32, 0.001, 5, function() return { nn.Bidirectional { nn.LSTM { 32 } } } end },
   flatten = { 8, 0.001, 5, function() return { nn.Flatten {} } end },
 }
 local recipe = recipes[options.model] or error("there is no model " .. options.model, 0)
@@ -90,7 +90,7 @@ say("%d different words; ids below %d; %d of %d reviews are cut to %d words",
 
 local list = { nn.Embedding { options.words, width, input_length = maxlen,
   mask_zero = options.model ~= "flatten" } }
-if options.model ~= "flatten" then list[#list + 1] = nn.SpatialDropout1D { small and 0.3 or 0.2 } end
+if options.model ~= "flatten" then list[#list + 1] = nn.SpatialDropout1D { small and 0.3 or 0.4 } end
 for _, layer in ipairs(layers()) do list[#list + 1] = layer end
 if options.model ~= "flatten" then list[#list + 1] = nn.Dropout { 0.2 } end
 list[#list + 1] = nn.Dense { 1, activation = "sigmoid" }

@@ -30,7 +30,7 @@ local function add_states(model, tensors)
 end
 
 local function add_slots(model, tensors)
-  for name, slot in pairs(model.optimizer:slots()) do tensors["optimizer/" .. name] = slot end
+  for name, slot in pairs(model.optimizer:state().slots) do tensors["optimizer/" .. name] = slot end
 end
 
 local function describe_architecture(model)
@@ -65,7 +65,7 @@ local function describe_training(model)
     if layer.stream then training.streams[path] = { layer.stream:state() } end
   end)
   if model.shuffle_stream then training.shuffle = { model.shuffle_stream:state() } end
-  if model.optimizer then training.iterations = model.optimizer:iterations() end
+  if model.optimizer then training.iterations = model.optimizer.iterations end
   return json.encode(training)
 end
 
@@ -201,16 +201,20 @@ local function restore_states(model, tensors)
   end)
 end
 
+-- A model that was compiled but never trained has no slots in its file.
 local function restore_optimizer(model, iterations, tensors)
-  local optimizer = model.optimizer
-  model:sync()
-  optimizer:bind(model:entries())
-  for name, slot in pairs(optimizer:slots()) do
-    slot:assign_(take(tensors, "optimizer/" .. name, slot:shape()))
-  end
   iterations = math.tointeger(iterations)
   if not iterations or iterations < 0 then refuse("the number of iterations is malformed") end
-  optimizer:iterations(iterations)
+  local slots = {}
+  for name, tensor in pairs(tensors) do
+    local slot = name:match("^optimizer/(.+)$")
+    if slot then slots[slot] = tensor end
+  end
+  if next(slots) == nil and iterations == 0 then return end
+  model:sync()
+  model.optimizer:bind(model:entries())
+  model.optimizer:load_state{ iterations = iterations, slots = slots }
+  for slot in pairs(slots) do tensors["optimizer/" .. slot] = nil end
 end
 
 local function compile(model, description)
