@@ -30,7 +30,8 @@ local function near_all(state, arguments)
     return false
   end
   for i = 1, #want do
-    if not (math.abs(want[i] - got[i]) <= tolerance) then
+    local apart = math.abs(want[i] - got[i])
+    if apart ~= apart or apart > tolerance then
       state.failure_message = ("element %d: expected %.10g, got %.10g"):format(i, want[i], got[i])
       return false
     end

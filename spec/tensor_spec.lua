@@ -132,7 +132,7 @@ describe("tape", function()
   it("does not record inside no_grad, which restores after an error", function()
     local x = marea.tensor{ 1 }
     x.requires_grad = true
-    local tape <close> = marea.tape()
+    local tape <close> = marea.tape() -- luacheck: ignore tape
     assert.is_false(native.no_grad(function() return (x * 2).requires_grad end))
     assert.is_false(pcall(marea.no_grad, error, "x"))
     assert.is_true((x * 2).requires_grad)

@@ -56,7 +56,8 @@ local function describe_compile(model)
   local optimizer
   optimizer, message = model.optimizer:get_config()
   if not optimizer then return nil, message end
-  return json.encode{ loss = loss, metrics = metrics, optimizer = optimizer }
+  return json.encode{ loss = loss, metrics = metrics,
+    optimizer = { class_name = model.optimizer.class_name, config = optimizer } }
 end
 
 local function describe_training(model)
@@ -160,6 +161,12 @@ local function build_from(model, shape, tensors)
   model:build(shape)
   ops.set_seed_state(seed, streams)
   model:walk(function(layer) layer.source = nil end)
+  -- A layer with a declared input shape has built itself already.
+  for _, entry in ipairs(model:entries()) do
+    if tensors[entry.path] then
+      entry.tensor:assign_(take(tensors, entry.path, entry.tensor:shape()))
+    end
+  end
 end
 
 local function restore_stream(stream, state)
