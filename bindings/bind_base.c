@@ -69,7 +69,7 @@ void bind_open_base(lua_State *L) {
   lua_setfield(L, -2, "precision");
   lua_pushnumber(L, MAREA_REAL_LARGEST);
   lua_setfield(L, -2, "largest");
-  lua_pushstring(L, marea_simd_get()->name);
+  lua_pushstring(L, marea_isa_name(marea_isa_level()));
   lua_setfield(L, -2, "isa");
   lua_pushstring(L, MAREA_VERSION);
   lua_setfield(L, -2, "version");

@@ -36,8 +36,7 @@ typedef enum marea_activation {
 const char *marea_activation_name(marea_activation activation);
 bool marea_activation_find(const char *name, marea_activation *activation);
 
-/* Whether the derivative needs the input x (gelu, silu); the others take it from the output.
- * Recurrent cells refuse those two. */
+/* Whether the derivative needs the input x (gelu, silu); the others take it from the output. */
 bool marea_activation_needs_input(marea_activation activation);
 
 /* a = f(x). */
@@ -49,6 +48,8 @@ void marea_activate_backward(marea_activation activation, marea_real *dx, const 
 
 /* y = f(x), element by element. */
 void marea_pointwise_exp(marea_real *y, const marea_real *x, size_t n);
+void marea_pointwise_log(marea_real *y, const marea_real *x, size_t n);
+void marea_pointwise_erf(marea_real *y, const marea_real *x, size_t n);
 void marea_pointwise_tanh(marea_real *y, const marea_real *x, size_t n);
 void marea_pointwise_sigmoid(marea_real *y, const marea_real *x, size_t n);
 

@@ -4,42 +4,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const marea_simd marea_simd_baseline;
-#ifdef MAREA_SIMD_X86
-extern const marea_simd marea_simd_v3, marea_simd_v4;
-#endif
+static const char *const names[] = {"baseline", "v3", "v4"};
+static atomic_int level_in_use = -1; /* -1: not asked yet */
 
-#ifdef MAREA_SIMD_X86
-static int level_of_processor(void) {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    return 4;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi2"))
-    return 3;
-  return 1;
-}
-
-static const marea_simd *choose(void) {
-  int level = level_of_processor();
-  const char *wish = getenv("MAREA_ISA");
-  if (wish != NULL && strcmp(wish, "v3") == 0 && level > 3) level = 3;
-  if (wish != NULL && strcmp(wish, "baseline") == 0) level = 1;
-  return level == 4 ? &marea_simd_v4 : level == 3 ? &marea_simd_v3 : &marea_simd_baseline;
-}
+/* Feature by feature, because clang 14 does not know the level names. */
+static marea_isa highest(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
+    return MAREA_ISA_BASELINE;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vl"))
+    return MAREA_ISA_V3;
+  return MAREA_ISA_V4;
 #else
-static const marea_simd *choose(void) {
-  return &marea_simd_baseline;
-}
+  return MAREA_ISA_BASELINE;
 #endif
+}
 
-const marea_simd *marea_simd_get(void) {
-  static _Atomic(const marea_simd *) chosen;
-  const marea_simd *table = atomic_load_explicit(&chosen, memory_order_relaxed);
-  if (table == NULL) {
-    table = choose();
-    atomic_store_explicit(&chosen, table, memory_order_relaxed);
-  }
-  return table;
+marea_isa marea_isa_level(void) {
+  int level = atomic_load_explicit(&level_in_use, memory_order_relaxed);
+  if (level >= 0) return (marea_isa)level;
+  level = (int)highest();
+  const char *wish = getenv("MAREA_ISA");
+  for (int i = 0; wish != NULL && i < level; i++)
+    if (strcmp(wish, names[i]) == 0) level = i;
+  atomic_store(&level_in_use, level);
+  return (marea_isa)level;
+}
+
+marea_status marea_isa_set(marea_isa level) {
+  if (level > highest())
+    return marea_fail(MAREA_RANGE, "instruction set %s: this processor reaches %s",
+                      marea_isa_name(level), marea_isa_name(highest()));
+  atomic_store(&level_in_use, (int)level);
+  return MAREA_OK;
+}
+
+const char *marea_isa_name(marea_isa level) {
+  return (unsigned)level < 3 ? names[level] : "unknown";
 }

@@ -1,96 +1,185 @@
-/* The loops of simd.h; compiled once per instruction set with MAREA_SIMD_TABLE as the name. */
-#include "kernels/simd.h"
+#include "kernels/simd/loops.h"
 
-#include "kernels/simd/vector_math.h"
+#include "kernels/simd/activations.h"
 
-#define STRINGIFY(x) #x
-#define NAME_OF(x)   STRINGIFY(x)
+/* `statement` for whole vectors at i, then once for the last `left` elements, with get and put
+ * that touch only those. */
+#define VECTORS(n, statement)                                                                      \
+  do {                                                                                             \
+    size_t i = 0, left = LANES;                                                                    \
+    for (; i + LANES <= (n); i += LANES) {                                                         \
+      statement;                                                                                   \
+    }                                                                                              \
+    left = (n)-i;                                                                                  \
+    if (left > 0) {                                                                                \
+      statement;                                                                                   \
+    }                                                                                              \
+  } while (0)
 
-static void loop_exp(marea_real *y, const marea_real *x, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = vector_exp(x[i]);
+INLINE vreal get(const marea_real *p, size_t left) {
+  return left >= LANES ? load(p) : load_part(p, left);
 }
 
-static void loop_tanh(marea_real *y, const marea_real *x, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = vector_tanh(x[i]);
+INLINE void put(marea_real *p, vreal v, size_t left) {
+  if (left >= LANES)
+    store(p, v);
+  else
+    store_part(p, v, left);
 }
 
-static void loop_sigmoid(marea_real *y, const marea_real *x, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = vector_sigmoid(x[i]);
+/* The lanes from `left` on replaced. */
+INLINE vreal fill(vreal v, marea_real with, size_t left) {
+  for (size_t lane = left; lane < LANES; lane++) v[lane] = with;
+  return v;
 }
 
-static void loop_axpy(marea_real *restrict y, marea_real a, const marea_real *restrict x,
-                      size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] += a * x[i];
+INLINE void activate_all(const marea_activation f, marea_real *a, const marea_real *x, size_t n) {
+  VECTORS(n, put(a + i, vector_activate(f, get(x + i, left)), left));
 }
 
-static void lstm_row(marea_real *restrict gates, const marea_real *restrict c_before,
-                     marea_real *restrict c, marea_real *restrict tanh_c, marea_real *restrict h,
-                     size_t H) {
-  marea_real *restrict in = gates, *restrict forget = gates + H;
-  marea_real *restrict candidate = gates + 2 * H, *restrict out = gates + 3 * H;
-  for (size_t j = 0; j < H; j++) {
-    in[j] = vector_sigmoid(in[j]);
-    forget[j] = vector_sigmoid(forget[j]);
-    candidate[j] = vector_tanh(candidate[j]);
-    out[j] = vector_sigmoid(out[j]);
-    c[j] = forget[j] * c_before[j] + in[j] * candidate[j];
-    tanh_c[j] = vector_tanh(c[j]);
-    h[j] = out[j] * tanh_c[j];
+INLINE void back_all(const marea_activation f, marea_real *dx, const marea_real *da,
+                     const marea_real *x, const marea_real *a, size_t n) {
+  const marea_real *from = f == MAREA_GELU || f == MAREA_SILU ? x : a;
+  VECTORS(n, {
+    vreal v = get(from + i, left);
+    put(dx + i, get(dx + i, left) + get(da + i, left) * vector_slope(f, v, v), left);
+  });
+}
+
+/* One compiled loop for each activation. */
+#define EACH_ACTIVATION(CASE)                                                                      \
+  CASE(MAREA_LINEAR)                                                                               \
+  CASE(MAREA_TANH)                                                                                 \
+  CASE(MAREA_SIGMOID)                                                                              \
+  CASE(MAREA_RELU)                                                                                 \
+  CASE(MAREA_LEAKY_RELU)                                                                           \
+  CASE(MAREA_ELU)                                                                                  \
+  CASE(MAREA_SELU)                                                                                 \
+  CASE(MAREA_GELU)                                                                                 \
+  CASE(MAREA_SOFTPLUS)                                                                             \
+  CASE(MAREA_SOFTSIGN)                                                                             \
+  CASE(MAREA_HARD_SIGMOID)                                                                         \
+  CASE(MAREA_HARD_SIGMOID_TF)                                                                      \
+  CASE(MAREA_EXPONENTIAL)                                                                          \
+  CASE(MAREA_SILU)
+
+static void activate(marea_activation f, marea_real *a, const marea_real *x, size_t n) {
+  switch (f) {
+#define CASE(name)                                                                                 \
+  case name: activate_all(name, a, x, n); return;
+    EACH_ACTIVATION(CASE)
+#undef CASE
+  default: return;
   }
 }
 
-static void lstm_row_backward(marea_real *restrict gates, const marea_real *restrict c_before,
-                              const marea_real *restrict tanh_c, const marea_real *restrict dh,
-                              marea_real *restrict dc, size_t H) {
-  marea_real *restrict in = gates, *restrict forget = gates + H;
-  marea_real *restrict candidate = gates + 2 * H, *restrict out = gates + 3 * H;
-  for (size_t j = 0; j < H; j++) {
-    marea_real i = in[j], f = forget[j], g = candidate[j], o = out[j], t = tanh_c[j];
-    marea_real d = dc[j] + dh[j] * o * (1 - t * t);
-    in[j] = d * g * i * (1 - i);
-    forget[j] = d * c_before[j] * f * (1 - f);
-    candidate[j] = d * i * (1 - g * g);
-    out[j] = dh[j] * t * o * (1 - o);
-    dc[j] = d * f;
+static void activate_backward(marea_activation f, marea_real *dx, const marea_real *da,
+                              const marea_real *x, const marea_real *a, size_t n) {
+  switch (f) {
+#define CASE(name)                                                                                 \
+  case name: back_all(name, dx, da, x, a, n); return;
+    EACH_ACTIVATION(CASE)
+#undef CASE
+  default: return;
   }
 }
 
-static void gru_row(marea_real *restrict a, const marea_real *restrict q,
-                    const marea_real *restrict h_before, marea_real *restrict h, size_t H) {
-  marea_real *restrict update = a, *restrict reset = a + H, *restrict candidate = a + 2 * H;
-  for (size_t j = 0; j < H; j++) {
-    update[j] = vector_sigmoid(update[j] + q[j]);
-    reset[j] = vector_sigmoid(reset[j] + q[H + j]);
-    candidate[j] = vector_tanh(candidate[j] + reset[j] * q[2 * H + j]);
-    h[j] = update[j] * h_before[j] + (1 - update[j]) * candidate[j];
-  }
+static void log_all(marea_real *y, const marea_real *x, size_t n) {
+  VECTORS(n, put(y + i, vector_log(get(x + i, left)), left));
 }
 
-static void gru_row_backward(marea_real *restrict a, marea_real *restrict q,
-                             const marea_real *restrict h_before, const marea_real *restrict dh,
-                             marea_real *restrict dh_before, size_t H) {
-  marea_real *restrict update = a, *restrict reset = a + H, *restrict candidate = a + 2 * H;
-  for (size_t j = 0; j < H; j++) {
-    marea_real z = update[j], r = reset[j], g = candidate[j], d = dh[j];
-    marea_real dg = d * (1 - z) * (1 - g * g);
-    update[j] = q[j] = d * (h_before[j] - g) * z * (1 - z);
-    reset[j] = q[H + j] = dg * q[2 * H + j] * r * (1 - r);
-    candidate[j] = dg;
-    q[2 * H + j] = dg * r;
-    dh_before[j] = d * z;
-  }
+static void erf_all(marea_real *y, const marea_real *x, size_t n) {
+  VECTORS(n, put(y + i, vector_erf(get(x + i, left)), left));
 }
 
-extern const marea_simd MAREA_SIMD_TABLE;
+static void axpy(marea_real *y, marea_real a, const marea_real *x, size_t n) {
+  VECTORS(n, put(y + i, get(y + i, left) + splat(a) * get(x + i, left), left));
+}
 
-const marea_simd MAREA_SIMD_TABLE = {
-    .name = NAME_OF(MAREA_SIMD_NAME),
-    .exp = loop_exp,
-    .tanh = loop_tanh,
-    .sigmoid = loop_sigmoid,
-    .axpy = loop_axpy,
-    .lstm_row = lstm_row,
-    .lstm_row_backward = lstm_row_backward,
-    .gru_row = gru_row,
-    .gru_row_backward = gru_row_backward,
-};
+static void add(marea_real *y, const marea_real *a, const marea_real *b, size_t n) {
+  VECTORS(n, put(y + i, get(a + i, left) + get(b + i, left), left));
+}
+
+/* Four sums side by side, because each addition waits for the one before. */
+enum { CHAINS = 4 };
+
+INLINE double chains_sum(const vreal sums[CHAINS]) {
+  return (double)lanes_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+static double sum(const marea_real *x, size_t n) {
+  vreal sums[CHAINS] = {splat(0), splat(0), splat(0), splat(0)};
+  VECTORS(n, sums[i / LANES % CHAINS] += get(x + i, left));
+  return chains_sum(sums);
+}
+
+static double dot(const marea_real *x, const marea_real *y, size_t n) {
+  vreal sums[CHAINS] = {splat(0), splat(0), splat(0), splat(0)};
+  VECTORS(n, sums[i / LANES % CHAINS] += get(x + i, left) * get(y + i, left));
+  return chains_sum(sums);
+}
+
+static marea_real largest(const marea_real *x, size_t n) {
+  vreal most = splat(x[0]);
+  vbits nan = most != most;
+  VECTORS(n, {
+    vreal v = fill(get(x + i, left), x[0], left);
+    nan |= v != v;
+    most = at_least(most, v);
+  });
+  marea_real result = x[0];
+  for (int lane = 0; lane < LANES; lane++) {
+    if (nan[lane]) return (marea_real)NAN;
+    if (most[lane] > result) result = most[lane];
+  }
+  return result;
+}
+
+static double exp_shifted(marea_real *y, const marea_real *x, marea_real shift, size_t n) {
+  vreal total = splat(0);
+  VECTORS(n, {
+    vreal e = vector_exp(get(x + i, left) - splat(shift));
+    total += fill(e, 0, left);
+    put(y + i, e, left);
+  });
+  return (double)lanes_sum(total);
+}
+
+static double sum_exp_shifted(const marea_real *x, marea_real shift, size_t n) {
+  vreal total = splat(0);
+  VECTORS(n, total += fill(vector_exp(get(x + i, left) - splat(shift)), 0, left));
+  return (double)lanes_sum(total);
+}
+
+static void scale_shift(marea_real *y, const marea_real *x, marea_real a, marea_real b, size_t n) {
+  VECTORS(n, put(y + i, splat(a) * get(x + i, left) + splat(b), left));
+}
+
+static void softmax_back(marea_real *dx, const marea_real *dy, const marea_real *y, marea_real mean,
+                         size_t n) {
+  VECTORS(n, put(dx + i, get(dx + i, left) + get(y + i, left) * (get(dy + i, left) - splat(mean)),
+                 left));
+}
+
+static void log_softmax_back(marea_real *dx, const marea_real *dy, const marea_real *y,
+                             marea_real total, size_t n) {
+  VECTORS(n,
+          put(dx + i,
+              get(dx + i, left) + (get(dy + i, left) - vector_exp(get(y + i, left)) * splat(total)),
+              left));
+}
+
+const marea_loops_table LEVEL(marea_loops) = {activate,
+                                              activate_backward,
+                                              log_all,
+                                              erf_all,
+                                              axpy,
+                                              add,
+                                              sum,
+                                              dot,
+                                              largest,
+                                              exp_shifted,
+                                              sum_exp_shifted,
+                                              scale_shift,
+                                              softmax_back,
+                                              log_softmax_back};

@@ -1,0 +1,291 @@
+/* The recurrent layers, backward: slice by slice from the last step, the gates' gradients of a
+ * block of steps are collected, then the block's products give the gradients of weights and
+ * inputs; the groups' sums are added at the end. */
+#include <string.h>
+
+#include "base/threads.h"
+#include "kernels/recurrent_driver.h"
+
+enum { REDUCE_ROWS = 16 };
+
+/* Packs the transpose of a (rows, gates, H) weight matrix: (gates padded, rows). */
+static void pack_transposed(const recurrent_run *run, marea_real *panels, const marea_real *w,
+                            size_t rows, const unsigned char *gate_of) {
+  size_t hidden = run->layer->hidden, padded = run->padded, gates = run->cell->gates;
+  size_t lanes = run->products->lanes, panel = PANEL_VECTORS * lanes;
+  size_t columns = marea_round_up(rows, lanes);
+  for (size_t start = 0; start < columns; start += panel) {
+    size_t width = columns - start < panel ? columns - start : panel;
+    memset(panels, 0, gates * padded * width * sizeof *panels);
+    for (size_t i = 0; i < gates; i++)
+      for (size_t l = 0; l < width && start + l < rows; l++) {
+        const marea_real *from = w + ((start + l) * gates + gate_of[i]) * hidden;
+        marea_real *to = panels + i * padded * width + l;
+        for (size_t j = 0; j < hidden; j++) to[j * width] = from[j];
+      }
+    panels += gates * padded * width;
+  }
+}
+
+static void add_row(marea_real *to, const marea_real *from, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+/* dh of each row += the gradients of all outputs that show its step s. */
+static void add_output_gradients(const recurrent_run *run, const recurrent_slice *slice, size_t s,
+                                 const marea_step *step) {
+  const marea_recurrent *layer = run->layer;
+  const marea_recurrent_output_gradients *in = run->output_gradients;
+  for (size_t r = 0; r < step->rows; r++) {
+    size_t row = slice->first + r, b = run->order[row];
+    size_t first = recurrent_p(run, row, s), end = recurrent_p(run, row, s + 1);
+    if (layer->masked_output == MAREA_MASKED_ZERO) end = first + 1;
+    marea_real *dh = step->dh + r * run->padded;
+    for (size_t p = first; in->y != NULL && p < end; p++)
+      add_row(dh, in->y + recurrent_place(layer, b, p), layer->hidden);
+    if (end == layer->time && in->y_last != NULL)
+      add_row(dh, in->y_last + b * layer->hidden, layer->hidden);
+  }
+}
+
+/* One step of one slice: gradients of its gates, of the states before it. */
+static void back_step(const recurrent_run *run, const recurrent_slice *slice, size_t s,
+                      marea_step *step) {
+  size_t padded = run->padded, width = run->cell->blocks * padded;
+  step->rows = recurrent_active(slice, s);
+  step->gates = run->gates + slice->flat[s] * width;
+  step->h = s == 0 ? slice->scratch->initial[0] : run->h + slice->flat[s - 1] * padded;
+  step->h_new = run->h + slice->flat[s] * padded;
+  if (run->c != NULL) {
+    step->c = s == 0 ? slice->scratch->initial[1] : run->c + slice->flat[s - 1] * padded;
+    step->c_new = run->c + slice->flat[s] * padded;
+  }
+  add_output_gradients(run, slice, s, step);
+  run->cell->backward(step);
+}
+
+/* A = x (rows, D) of the block: dK += A' dgates. */
+static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice *slice,
+                                size_t first, size_t end) {
+  size_t together = recurrent_inputs_together(run), input = run->layer->input;
+  const recurrent_scratch *scratch = slice->scratch;
+  for (size_t i = 0; i < run->cell->gates; i += together) {
+    recurrent_gather_x(run, slice, first, end, run->cell->input_gate[i], scratch->block_x);
+    marea_product p = {.m = input,
+                       .n = together * run->padded,
+                       .k = slice->flat[end] - slice->flat[first],
+                       .a = scratch->block_x,
+                       .a_row = 1,
+                       .a_column = input,
+                       .b = scratch->block_gates + i * run->padded,
+                       .ldb = run->cell->blocks * run->padded,
+                       .c = scratch->dkernel + i * run->padded,
+                       .ldc = run->cell->gates * run->padded,
+                       .accumulate = true};
+    run->products->product(&p);
+  }
+}
+
+/* h' of one flat row as the product of recurrent block `block` saw it. */
+static void gather_state(const recurrent_run *run, const recurrent_slice *slice, size_t s, size_t r,
+                         size_t block, marea_real *to) {
+  size_t padded = run->padded, n = run->inputs->recurrent_dropout_gates;
+  const marea_real *h =
+      s == 0 ? slice->scratch->initial[0] + r * padded : run->h + (slice->flat[s - 1] + r) * padded;
+  memcpy(to, h, padded * sizeof *to);
+  if (run->inputs->recurrent_dropout != NULL) {
+    size_t gate = n == 1 ? 0 : run->cell->recurrent_gate[block];
+    const marea_real *m = slice->scratch->multipliers + (r * n + gate) * padded;
+    for (size_t j = 0; j < padded; j++) to[j] *= m[j];
+  }
+  if (!run->cell->reset_before || block + 1 < run->cell->gates) return;
+  const marea_real *reset = run->gates + ((slice->flat[s] + r) * run->cell->blocks + 1) * padded;
+  marea_real *spare = slice->scratch->step;
+  if (run->keep_inputs) {
+    marea_activate(run->layer->recurrent_activation, spare, reset, padded);
+    reset = spare;
+  }
+  for (size_t j = 0; j < padded; j++) to[j] *= reset[j];
+}
+
+static void gather_states(const recurrent_run *run, const recurrent_slice *slice, size_t first,
+                          size_t end, size_t block) {
+  marea_real *to = slice->scratch->block_h;
+  for (size_t s = first; s < end; s++)
+    for (size_t r = 0; r < recurrent_active(slice, s); r++, to += run->padded)
+      gather_state(run, slice, s, r, block, to);
+}
+
+/* dU += H' dgates, with H the states before the block's steps. */
+static void add_recurrent_gradient(const recurrent_run *run, const recurrent_slice *slice,
+                                   size_t first, size_t end) {
+  const recurrent_scratch *scratch = slice->scratch;
+  for (size_t i = 0, together; i < run->cell->gates; i += together) {
+    together = recurrent_blocks_together(run, i);
+    gather_states(run, slice, first, end, i);
+    marea_product p = {.m = run->layer->hidden,
+                       .n = together * run->padded,
+                       .k = slice->flat[end] - slice->flat[first],
+                       .a = scratch->block_h,
+                       .a_row = 1,
+                       .a_column = run->padded,
+                       .b = scratch->block_gates + (run->cell->recurrent_first + i) * run->padded,
+                       .ldb = run->cell->blocks * run->padded,
+                       .c = scratch->drecurrent + i * run->padded,
+                       .ldc = run->cell->gates * run->padded,
+                       .accumulate = true};
+    run->products->product(&p);
+  }
+}
+
+/* dx of the block's steps += block_dx through the multipliers of `gate`. */
+static void scatter_dx(const recurrent_run *run, const recurrent_slice *slice, size_t first,
+                       size_t end, size_t gate) {
+  const marea_recurrent *layer = run->layer;
+  const marea_real *from = slice->scratch->block_dx, *m = run->inputs->input_dropout;
+  size_t n = run->inputs->input_dropout_gates;
+  for (size_t s = first; s < end; s++)
+    for (size_t r = 0; r < recurrent_active(slice, s); r++, from += run->padded_input) {
+      size_t row = slice->first + r, b = run->order[row];
+      size_t t = recurrent_time(layer, recurrent_p(run, row, s));
+      marea_real *to = run->gradients->x + (b * layer->time + t) * layer->input;
+      if (m == NULL) {
+        add_row(to, from, layer->input);
+        continue;
+      }
+      const marea_real *row_m = m + (b * n + (n == 1 ? 0 : gate)) * layer->input;
+      for (size_t i = 0; i < layer->input; i++) to[i] += from[i] * row_m[i];
+    }
+}
+
+static void add_input_gradient(const recurrent_run *run, const recurrent_slice *slice, size_t first,
+                               size_t end) {
+  size_t together = recurrent_inputs_together(run);
+  for (size_t i = 0; i < run->cell->gates; i += together) {
+    marea_product p = {.m = slice->flat[end] - slice->flat[first],
+                       .n = run->padded_input,
+                       .k = together * run->padded,
+                       .a = slice->scratch->block_gates + i * run->padded,
+                       .a_row = run->cell->blocks * run->padded,
+                       .a_column = 1,
+                       .b = run->kernel_back,
+                       .packed_depth = run->cell->gates * run->padded,
+                       .packed_start = i * run->padded,
+                       .c = slice->scratch->block_dx,
+                       .ldc = run->padded_input};
+    run->products->product(&p);
+    scatter_dx(run, slice, first, end, run->cell->input_gate[i]);
+  }
+}
+
+static void finish_block(const recurrent_run *run, const recurrent_slice *slice, size_t first,
+                         size_t end) {
+  size_t width = run->cell->blocks * run->padded;
+  if (run->gradients->kernel != NULL) add_kernel_gradient(run, slice, first, end);
+  if (run->gradients->recurrent_kernel != NULL) add_recurrent_gradient(run, slice, first, end);
+  if (run->gradients->bias != NULL)
+    run->products->sum_rows(slice->scratch->dbias, slice->scratch->block_gates, width,
+                            slice->flat[end] - slice->flat[first], width);
+  if (run->gradients->x != NULL) add_input_gradient(run, slice, first, end);
+}
+
+static size_t block_start(const recurrent_run *run, const recurrent_slice *slice, size_t end) {
+  size_t first = end - 1;
+  while (first > 0 && slice->flat[end] - slice->flat[first - 1] <= run->block_rows) first--;
+  return first;
+}
+
+static void add_initial(const recurrent_run *run, const recurrent_slice *slice, marea_real *to,
+                        const marea_real *from) {
+  for (size_t r = 0; to != NULL && r < slice->rows; r++)
+    add_row(to + run->order[slice->first + r] * run->layer->hidden, from + r * run->padded,
+            run->layer->hidden);
+}
+
+static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
+  recurrent_scratch *scratch = slice->scratch;
+  size_t width = run->cell->blocks * run->padded;
+  recurrent_gather_initial(run, slice, run->inputs->initial[0], scratch->initial[0]);
+  recurrent_gather_initial(run, slice, run->inputs->initial[1], scratch->initial[1]);
+  recurrent_gather_initial(run, slice, run->output_gradients->last[0], scratch->h[0]);
+  recurrent_gather_initial(run, slice, run->output_gradients->last[1], scratch->c);
+  recurrent_gather_multipliers(run, slice);
+  marea_step step = recurrent_step(run, slice);
+  step.panels = run->recurrent_back;
+  step.dh = scratch->h[0];
+  step.dc = scratch->c;
+  for (size_t end = slice->steps, first; end > 0; end = first) {
+    first = block_start(run, slice, end);
+    for (size_t s = end; s-- > first;) {
+      step.dgates = scratch->block_gates + (slice->flat[s] - slice->flat[first]) * width;
+      back_step(run, slice, s, &step);
+    }
+    finish_block(run, slice, first, end);
+  }
+  add_initial(run, slice, run->gradients->initial[0], step.dh);
+  if (run->cell->states > 1) add_initial(run, slice, run->gradients->initial[1], step.dc);
+}
+
+static void run_group(void *context, size_t group) {
+  recurrent_run *run = context;
+  recurrent_scratch *scratch = &run->scratch[group];
+  size_t row = run->cell->gates * run->padded;
+  memset(scratch->dkernel, 0, run->layer->input * row * sizeof(marea_real));
+  memset(scratch->drecurrent, 0, run->layer->hidden * row * sizeof(marea_real));
+  memset(scratch->dbias, 0, run->cell->blocks * run->padded * sizeof(marea_real));
+  for (size_t i = group; i < run->slices; i += run->groups) {
+    recurrent_slice slice = recurrent_slice_of(run, i, group);
+    run_slice(run, &slice);
+  }
+}
+
+/* Row `row` of a weight gradient += the groups' sums, blocks back in the weights' order. */
+static void reduce_row(const recurrent_run *run, marea_real *to, size_t row,
+                       const unsigned char *gate_of, bool is_kernel) {
+  size_t gates = run->cell->gates, hidden = run->layer->hidden, padded = run->padded;
+  for (size_t g = 0; g < run->groups; g++) {
+    const recurrent_scratch *scratch = &run->scratch[g];
+    const marea_real *sums = is_kernel ? scratch->dkernel : scratch->drecurrent;
+    for (size_t i = 0; i < gates; i++)
+      add_row(to + (row * gates + gate_of[i]) * hidden, sums + (row * gates + i) * padded, hidden);
+  }
+}
+
+static void reduce_piece(void *context, size_t piece) {
+  const recurrent_run *run = context;
+  size_t input = run->layer->input, end = (piece + 1) * REDUCE_ROWS;
+  if (end > input + run->layer->hidden) end = input + run->layer->hidden;
+  for (size_t row = piece * REDUCE_ROWS; row < end; row++) {
+    if (row < input && run->gradients->kernel != NULL)
+      reduce_row(run, run->gradients->kernel, row, run->cell->input_gate, true);
+    if (row >= input && run->gradients->recurrent_kernel != NULL)
+      reduce_row(run, run->gradients->recurrent_kernel, row - input, run->cell->recurrent_gate,
+                 false);
+  }
+}
+
+static void reduce_bias(const recurrent_run *run) {
+  const marea_cell_table *cell = run->cell;
+  size_t hidden = run->layer->hidden, gates = cell->gates;
+  size_t rows = marea_cell_biases(run->layer->cell, 1) / gates;
+  for (size_t g = 0; g < run->groups; g++)
+    for (size_t row = 0; row < rows; row++)
+      for (size_t i = 0; i < gates; i++) {
+        size_t gate = row == 0 ? cell->input_gate[i] : cell->recurrent_gate[i];
+        size_t block = row == 0 ? i : cell->recurrent_first + i;
+        add_row(run->gradients->bias + (row * gates + gate) * hidden,
+                run->scratch[g].dbias + block * run->padded, hidden);
+      }
+}
+
+void recurrent_backward(recurrent_run *run) {
+  const marea_recurrent *layer = run->layer;
+  if (run->gradients->x != NULL)
+    pack_transposed(run, run->kernel_back, run->weights->kernel, layer->input,
+                    run->cell->input_gate);
+  pack_transposed(run, run->recurrent_back, run->weights->recurrent_kernel, layer->hidden,
+                  run->cell->recurrent_gate);
+  marea_parallel(run->groups, run_group, run);
+  marea_parallel(marea_pieces(layer->input + layer->hidden, REDUCE_ROWS), reduce_piece, run);
+  if (run->gradients->bias != NULL) reduce_bias(run);
+}

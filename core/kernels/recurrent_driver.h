@@ -1,0 +1,133 @@
+/* Inside of the recurrent layers: what the files recurrent*.c share.
+ *
+ * The plan. A hidden step changes nothing in its row, so each row is only its visible steps, and
+ * any mask becomes right padding: row r has counts[r] steps, steps[r][s] is the p of the s-th.
+ * Rows are sorted by their counts, longest first (stable), and cut into slices; the rows that are
+ * active at step s of a slice are then its first ones. The active (step, row) pairs of all slices
+ * are numbered one after the other, steps before rows; arrays over them ("flat rows") have no
+ * gaps and make long products.
+ *
+ * Threads. A slice goes through all its steps without waiting for anybody. Slices are dealt to at
+ * most MAX_GROUPS groups; a group is one piece of work, with its own scratch memory and its own
+ * sums of the weights' gradients, which are added in the groups' order at the end. */
+#ifndef MAREA_KERNELS_RECURRENT_DRIVER_H
+#define MAREA_KERNELS_RECURRENT_DRIVER_H
+
+#include <stdint.h>
+
+#include "kernels/recurrent.h"
+#include "kernels/simd/cell.h"
+#include "kernels/simd/product.h"
+
+enum { MAX_GROUPS = 16 };
+
+/* Scratch memory of one group: byte-exact places are cut from the workspace by the layout. */
+typedef struct recurrent_scratch {
+  marea_real *block_x;     /* (block_rows, D): gathered inputs */
+  marea_real *block_gates; /* (block_rows, blocks, padded): gates without keep; backward: dgates */
+  marea_real *h[2];        /* (slice_rows, padded) */
+  marea_real *c;           /* (slice_rows, padded) */
+  marea_real *initial[2];  /* (slice_rows, padded) */
+  marea_real *multipliers; /* (slice_rows, gates, padded) */
+  marea_real *step;        /* (slice_rows, gates, padded) */
+  /* Backward alone. */
+  marea_real *block_h;  /* (block_rows, padded) */
+  marea_real *block_dx; /* (block_rows, padded D) */
+  marea_real *dkernel;  /* (D, gates, padded) in the input blocks' order */
+  marea_real *drecurrent;
+  marea_real *dbias; /* (blocks, padded) */
+} recurrent_scratch;
+
+typedef struct recurrent_run {
+  const marea_recurrent *layer;
+  const marea_recurrent_weights *weights;
+  const marea_recurrent_inputs *inputs;
+  const marea_recurrent_outputs *outputs;
+  const marea_recurrent_output_gradients *output_gradients;
+  const marea_recurrent_gradients *gradients;
+  const marea_cell_table *cell;
+  const marea_product_table *products;
+  bool keep_inputs;
+  size_t padded, padded_input; /* H and D rounded up to vectors */
+  size_t slice_rows, slices, groups, block_rows;
+  /* The plan. */
+  size_t *order;   /* (B): batch row of a sorted row */
+  size_t *counts;  /* (B): visible steps of a sorted row */
+  size_t *spare;   /* (B): for the sort */
+  uint32_t *steps; /* (B, T) by sorted row; not filled without a mask (p = s) */
+  size_t *flat;    /* (slices, T + 1): first flat row of a step */
+  /* Packed weights. */
+  marea_real *kernel, *recurrent, *bias;
+  marea_real *kernel_back, *recurrent_back;
+  /* Kept for backward, by flat row. */
+  marea_real *gates, *h, *c;
+  recurrent_scratch scratch[MAX_GROUPS];
+} recurrent_run;
+
+/* Checks the layer and lays the workspace out (NULL: only *bytes). */
+marea_status recurrent_run_init(recurrent_run *run, const marea_recurrent *layer, void *workspace,
+                                size_t *bytes);
+
+/* Fills the plan from the mask. */
+void recurrent_plan(recurrent_run *run);
+
+/* One slice of the plan. */
+typedef struct recurrent_slice {
+  size_t first, rows, steps; /* sorted rows first … first + rows - 1; the longest row's steps */
+  const size_t *flat;
+  recurrent_scratch *scratch;
+} recurrent_slice;
+
+recurrent_slice recurrent_slice_of(recurrent_run *run, size_t slice, size_t group);
+
+static inline size_t recurrent_active(const recurrent_slice *slice, size_t step) {
+  return step < slice->steps ? slice->flat[step + 1] - slice->flat[step] : 0;
+}
+
+/* End (exclusive) of the block of steps that starts at `step`; block before `end` for backward. */
+size_t recurrent_block_end(const recurrent_run *run, const recurrent_slice *slice, size_t step);
+
+/* p of the s-th visible step of sorted row r, T when s is behind the last. */
+static inline size_t recurrent_p(const recurrent_run *run, size_t row, size_t step) {
+  if (step >= run->counts[row]) return run->layer->time;
+  return run->inputs->mask != NULL ? run->steps[row * run->layer->time + step] : step;
+}
+
+static inline size_t recurrent_time(const marea_recurrent *layer, size_t p) {
+  return layer->backwards ? layer->time - 1 - p : p;
+}
+
+/* Element where y of batch row b and processing step p begins. */
+static inline size_t recurrent_place(const marea_recurrent *layer, size_t b, size_t p) {
+  size_t t = layer->original_order ? recurrent_time(layer, p) : p;
+  return (b * layer->time + t) * layer->hidden;
+}
+
+/* Inputs of steps [first, end) by flat row, (rows, D), times gate's multipliers. */
+void recurrent_gather_x(const recurrent_run *run, const recurrent_slice *slice, size_t first,
+                        size_t end, size_t gate, marea_real *x);
+
+/* A state's initial rows (zeros for NULL), padded; the rows' recurrent dropout multipliers. */
+void recurrent_gather_initial(const recurrent_run *run, const recurrent_slice *slice,
+                              const marea_real *state, marea_real *rows);
+void recurrent_gather_multipliers(const recurrent_run *run, const recurrent_slice *slice);
+
+/* The step's fields that do not depend on the step. */
+marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice);
+
+/* Number of input blocks that share one product: all, or one with a dropout mask a gate. */
+static inline size_t recurrent_inputs_together(const recurrent_run *run) {
+  bool each = run->inputs->input_dropout != NULL && run->inputs->input_dropout_gates > 1;
+  return each ? 1 : run->cell->gates;
+}
+
+/* The same for the recurrent blocks from `block` on. */
+static inline size_t recurrent_blocks_together(const recurrent_run *run, size_t block) {
+  if (run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1) return 1;
+  return block == 0 ? run->cell->recurrent_together : 1;
+}
+
+void recurrent_forward(recurrent_run *run);
+void recurrent_backward(recurrent_run *run);
+
+#endif

@@ -1,0 +1,172 @@
+/* What the cells' files share: the recurrent product of a step, forward and backward, with its
+ * dropout multipliers, and the activations of a step. */
+#ifndef MAREA_KERNELS_SIMD_CELL_STEPS_H
+#define MAREA_KERNELS_SIMD_CELL_STEPS_H
+
+#include "kernels/simd/activations.h"
+#include "kernels/simd/cell.h"
+#include "kernels/simd/product.h"
+
+extern const marea_product_table LEVEL(marea_products);
+
+/* The activation functions; constants in the code that runs for tanh and sigmoid (`usual`). */
+typedef struct step_functions {
+  bool usual;
+  marea_activation activation, recurrent;
+  bool keep_inputs;
+} step_functions;
+
+INLINE bool is_usual(const marea_step *s) {
+  return s->activation == MAREA_TANH && s->recurrent_activation == MAREA_SIGMOID && !s->keep_inputs;
+}
+
+static const step_functions usual_functions = {true, MAREA_TANH, MAREA_SIGMOID, false};
+
+INLINE step_functions functions_of(const marea_step *s) {
+  return (step_functions){false, s->activation, s->recurrent_activation, s->keep_inputs};
+}
+
+/* v with zeros in the lanes that lie behind H. */
+INLINE vreal live_lanes(vreal v, size_t unit, size_t hidden) {
+  if (hidden - unit >= LANES) return v;
+  marea_bits live[LANES];
+  for (size_t i = 0; i < LANES; i++) live[i] = i < hidden - unit ? -1 : 0;
+  vbits mask;
+  memcpy(&mask, live, sizeof mask);
+  return (vreal)((vbits)v & mask);
+}
+
+static __attribute__((noinline)) void activate_any(marea_activation f, vreal *x) {
+  *x = vector_activate(f, *x);
+}
+
+/* In: the input and the output (the other one of the two that vector_slope reads may be junk). */
+static __attribute__((noinline)) void slope_any(marea_activation f, const vreal *x, vreal *a) {
+  *a = vector_slope(f, *x, *a);
+}
+
+INLINE vreal gate(const step_functions f, vreal x) {
+  if (f.usual) return vector_sigmoid(x);
+  activate_any(f.recurrent, &x);
+  return x;
+}
+
+INLINE vreal output(const step_functions f, vreal x) {
+  if (f.usual) return vector_tanh(x);
+  activate_any(f.activation, &x);
+  return x;
+}
+
+/* Slopes from the input x and the activation a. */
+INLINE vreal gate_slope(const step_functions f, vreal x, vreal a) {
+  if (f.usual) return vector_slope(MAREA_SIGMOID, x, a);
+  slope_any(f.recurrent, &x, &a);
+  return a;
+}
+
+INLINE vreal output_slope(const step_functions f, vreal x, vreal a) {
+  if (f.usual) return vector_slope(MAREA_TANH, x, a);
+  slope_any(f.activation, &x, &a);
+  return a;
+}
+
+/* The activation and its slope from what forward kept: input or output. */
+INLINE vreal kept_gate(const step_functions f, vreal kept, vreal *slope) {
+  vreal a = f.keep_inputs ? gate(f, kept) : kept;
+  *slope = gate_slope(f, kept, a);
+  return a;
+}
+
+INLINE vreal kept_output(const step_functions f, vreal kept, vreal *slope) {
+  vreal a = f.keep_inputs ? output(f, kept) : kept;
+  *slope = output_slope(f, kept, a);
+  return a;
+}
+
+/* scratch (rows, n, padded) = h times its multipliers, and where gate g's part starts. */
+static inline void multiply_states(const marea_step *s, const marea_real *h) {
+  size_t n = s->multiplier_gates;
+  for (size_t r = 0; r < s->rows; r++)
+    for (size_t g = 0; g < n; g++)
+      for (size_t j = 0; j < s->padded; j += LANES) {
+        size_t at = (r * n + g) * s->padded + j;
+        store(s->scratch + at, load(h + r * s->padded + j) * load(s->multipliers + at));
+      }
+}
+
+/* gates blocks [first, first + count) += a U for the same recurrent blocks (counted from
+ * `recurrent_first` by `block`); a has rows of `width`. */
+static inline void recur_one(const marea_step *s, size_t blocks, size_t first, size_t block,
+                             size_t count, const marea_real *a, size_t width) {
+  marea_product p = {.m = s->rows,
+                     .n = count * s->padded,
+                     .k = s->hidden,
+                     .a = a,
+                     .a_row = width,
+                     .a_column = 1,
+                     .b = s->panels + block * s->hidden * s->padded,
+                     .packed_depth = s->hidden,
+                     .c = s->gates + (first + block) * s->padded,
+                     .ldc = blocks * s->padded,
+                     .accumulate = true};
+  LEVEL(marea_products).product(&p);
+}
+
+/* The same with h' from the step, multipliers applied. `gate` of a block picks its multiplier. */
+static inline void recur(const marea_step *s, const marea_cell_table *cell, size_t block,
+                         size_t count) {
+  size_t first = cell->recurrent_first, n = s->multiplier_gates;
+  if (s->multipliers == NULL) {
+    recur_one(s, cell->blocks, first, block, count, s->h, s->padded);
+    return;
+  }
+  multiply_states(s, s->h);
+  if (n == 1) {
+    recur_one(s, cell->blocks, first, block, count, s->scratch, s->padded);
+    return;
+  }
+  for (size_t i = block; i < block + count; i++)
+    recur_one(s, cell->blocks, first, i, 1, s->scratch + cell->recurrent_gate[i] * s->padded,
+              n * s->padded);
+}
+
+/* out (rows, padded) (+)= gradient blocks [block, block + count) U'. */
+static inline void recur_back_one(const marea_step *s, const marea_cell_table *cell, size_t block,
+                                  size_t count, marea_real *out, bool accumulate) {
+  marea_product p = {.m = s->rows,
+                     .n = s->padded,
+                     .k = count * s->padded,
+                     .a = s->dgates + (cell->recurrent_first + block) * s->padded,
+                     .a_row = cell->blocks * s->padded,
+                     .a_column = 1,
+                     .b = s->panels,
+                     .packed_depth = cell->gates * s->padded,
+                     .packed_start = block * s->padded,
+                     .c = out,
+                     .ldc = s->padded,
+                     .accumulate = accumulate};
+  LEVEL(marea_products).product(&p);
+}
+
+/* dh (+)= the same, through the multipliers. */
+static inline void recur_back(const marea_step *s, const marea_cell_table *cell, size_t block,
+                              size_t count, bool accumulate) {
+  if (s->multipliers == NULL) {
+    recur_back_one(s, cell, block, count, s->dh, accumulate);
+    return;
+  }
+  size_t n = s->multiplier_gates, together = n == 1 ? count : 1;
+  for (size_t i = block; i < block + count; i += together) {
+    recur_back_one(s, cell, i, together, s->scratch, false);
+    size_t which = n == 1 ? 0 : cell->recurrent_gate[i];
+    for (size_t r = 0; r < s->rows; r++)
+      for (size_t j = 0; j < s->padded; j += LANES) {
+        marea_real *dh = s->dh + r * s->padded + j;
+        vreal more = load(s->scratch + r * s->padded + j) *
+                     load(s->multipliers + (r * n + which) * s->padded + j);
+        store(dh, accumulate || i > block ? load(dh) + more : more);
+      }
+  }
+}
+
+#endif

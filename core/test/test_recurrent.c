@@ -1,0 +1,168 @@
+/* Recurrent kernels against the naive reference, at every instruction set, and their invariances.
+ */
+#include "test/test.h"
+
+#include "test/recurrent_cases.h"
+
+static const double tolerance = sizeof(marea_real) == 8 ? 1e-12 : 2e-5;
+
+static void compare(marea_recurrent layer, unsigned bits, uint64_t seed) {
+  layer.keep = true;
+  layer_case fast = case_new(layer, bits, seed), slow = case_new(layer, bits, seed);
+  case_run(&fast);
+  case_run_naive(&slow);
+  double distance = case_distance(&fast, &slow);
+  if (!CHECK(distance < tolerance))
+    fprintf(stderr, "  cell %d (%zu, %zu, %zu) to %zu, bits %u, activations %d %d, %s: %g\n",
+            layer.cell, layer.batch, layer.time, layer.input, layer.hidden, bits, layer.activation,
+            layer.recurrent_activation, marea_isa_name(marea_isa_level()), distance);
+  fast.layer.keep = false; /* inference gives the same bits as training */
+  marea_real *y = fast.outputs.y, *copy = slow.outputs.y;
+  size_t bytes = layer.batch * layer.time * layer.hidden * sizeof *y;
+  memcpy(copy, y, bytes);
+  memset(y, 0xff, bytes);
+  case_run(&fast);
+  CHECK(memcmp(y, copy, bytes) == 0);
+  case_free(&fast);
+  case_free(&slow);
+}
+
+static void test_against_naive(void) {
+  static const size_t sizes[][4] = {{1, 1, 1, 1},    {2, 3, 2, 2},   {5, 7, 3, 5},
+                                    {17, 9, 33, 17}, {33, 5, 7, 32}, {9, 20, 16, 65}};
+  for (int cell = 0; cell < MAREA_CELL_COUNT; cell++)
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (unsigned bits = 0; bits < 128; bits += i < 4 ? 5 : 23) {
+        marea_recurrent layer = {.cell = (marea_cell)cell,
+                                 .activation = MAREA_TANH,
+                                 .recurrent_activation = MAREA_SIGMOID,
+                                 .batch = sizes[i][0],
+                                 .time = sizes[i][1],
+                                 .input = sizes[i][2],
+                                 .hidden = sizes[i][3]};
+        compare(layer, bits, 100 * i + bits);
+      }
+}
+
+static void test_activations(void) {
+  for (int cell = 0; cell < MAREA_CELL_COUNT; cell++)
+    for (int f = 0; f < MAREA_ACTIVATION_COUNT; f++) {
+      if (f == MAREA_EXPONENTIAL) continue; /* grows beyond any tolerance */
+      marea_recurrent layer = {.cell = (marea_cell)cell,
+                               .activation = (marea_activation)f,
+                               .recurrent_activation = MAREA_HARD_SIGMOID,
+                               .batch = 3,
+                               .time = 4,
+                               .input = 3,
+                               .hidden = 5};
+      compare(layer, 3, (uint64_t)f);
+      layer.activation = MAREA_TANH;
+      layer.recurrent_activation = (marea_activation)f;
+      compare(layer, 8, (uint64_t)f);
+    }
+}
+
+static void test_threads_do_not_matter(void) {
+  for (int cell = 0; cell < MAREA_CELL_COUNT; cell++) {
+    marea_recurrent layer = {.cell = (marea_cell)cell,
+                             .activation = MAREA_TANH,
+                             .recurrent_activation = MAREA_SIGMOID,
+                             .batch = 70,
+                             .time = 12,
+                             .input = 9,
+                             .hidden = 20,
+                             .keep = true};
+    layer_case one = case_new(layer, 3, 5);
+    CHECK(marea_threads_set(1) == MAREA_OK);
+    case_run(&one);
+    for (int threads = 2; threads <= 8; threads *= 4) {
+      layer_case many = case_new(layer, 3, 5);
+      CHECK(marea_threads_set(threads) == MAREA_OK);
+      case_run(&many);
+      CHECK(case_equal(&one, &many));
+      case_free(&many);
+    }
+    case_free(&one);
+  }
+}
+
+/* A sequence alone, and the same behind padding among others, gives the same bits. */
+static void test_padding_does_not_matter(void) {
+  enum { T = 6, MORE = 5, D = 3, H = 20, B = 19 };
+  marea_recurrent layer = {.cell = MAREA_CELL_LSTM,
+                           .activation = MAREA_TANH,
+                           .recurrent_activation = MAREA_SIGMOID,
+                           .batch = 1,
+                           .time = T,
+                           .input = D,
+                           .hidden = H,
+                           .keep = true};
+  layer_case alone = case_new(layer, 0, 3);
+  case_run(&alone);
+  layer.batch = B;
+  layer.time = T + MORE;
+  layer_case padded = case_new(layer, 1, 4);
+  padded.weights = alone.weights;
+  memset(padded.mask + 7 * (T + MORE), 0, MORE);
+  memset(padded.mask + 7 * (T + MORE) + MORE, 1, T);
+  memcpy(padded.arrays[3] + (7 * (T + MORE) + MORE) * D, alone.inputs.x,
+         T * D * sizeof(marea_real));
+  case_run(&padded);
+  CHECK(memcmp(padded.outputs.y + (7 * (T + MORE) + MORE) * H, alone.outputs.y,
+               T * H * sizeof(marea_real)) == 0);
+  for (int i = 0; i < MORE * D; i++) CHECK(padded.gradients.x[7 * (T + MORE) * D + i] == 0);
+  case_free(&padded);
+  case_free(&alone);
+}
+
+static void test_long_blocks(void) {
+  marea_recurrent layer = {.cell = MAREA_CELL_LSTM,
+                           .activation = MAREA_TANH,
+                           .recurrent_activation = MAREA_SIGMOID,
+                           .batch = 37,
+                           .time = 45,
+                           .input = 6,
+                           .hidden = 18};
+  for (unsigned bits = 0; bits < 128; bits += 31) compare(layer, bits, bits);
+}
+
+static void test_errors(void) {
+  marea_recurrent layer = {.batch = 2, .time = 3, .input = 0, .hidden = 4};
+  size_t bytes;
+  CHECK(marea_recurrent_workspace(&layer, &bytes) == MAREA_RANGE);
+  CHECK_ERROR("input 0");
+  layer.input = 1;
+  layer.cell = (marea_cell)9;
+  CHECK(marea_recurrent_workspace(&layer, &bytes) == MAREA_RANGE);
+  CHECK_ERROR("cell 9");
+  layer.cell = MAREA_CELL_LSTM;
+  layer.activation = (marea_activation)99;
+  CHECK(marea_recurrent_workspace(&layer, &bytes) == MAREA_RANGE);
+  CHECK_ERROR("99");
+  layer.activation = MAREA_TANH;
+  layer.batch = layer.time = layer.hidden = 4000000000U;
+  CHECK(marea_recurrent_workspace(&layer, &bytes) == MAREA_NOMEM);
+  CHECK_ERROR("exceeds the address space");
+  layer =
+      (marea_recurrent){.cell = MAREA_CELL_LSTM, .batch = 1, .time = 1, .input = 1, .hidden = 1};
+  marea_real one = 1;
+  marea_recurrent_inputs in = {.x = &one, .input_dropout = &one, .input_dropout_gates = 3};
+  CHECK(marea_recurrent_forward(&layer, NULL, &in, NULL, NULL) == MAREA_RANGE);
+  CHECK_ERROR("for 3 (input)");
+  CHECK(marea_recurrent_backward(&layer, NULL, &in, NULL, NULL, NULL) == MAREA_STATE);
+}
+
+int main(void) {
+  marea_isa highest = marea_isa_level();
+  for (int level = 0; level <= (int)highest; level++) {
+    CHECK(marea_isa_set((marea_isa)level) == MAREA_OK);
+    test_against_naive();
+    test_activations();
+    test_padding_does_not_matter();
+    test_long_blocks();
+  }
+  test_threads_do_not_matter();
+  test_errors();
+  marea_threads_stop();
+  return test_end();
+}
