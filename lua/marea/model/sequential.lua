@@ -144,8 +144,11 @@ function Sequential:compile(given)
   local specs = read.metrics or {}
   if type(specs) ~= "table" or specs.update then specs = { specs } end
   local metrics = require "marea.metrics"
-  for _, spec in ipairs(specs) do metrics.get(spec, self.loss.name) end -- refuses unknown names now
-  self.metric_specs, self.metrics, self.compiled = specs, nil, true
+  self.metric_specs, self.metrics, self.compiled = {}, nil, true
+  for i, spec in ipairs(specs) do
+    local metric = metrics.get(spec, self.loss.name) -- refuses unknown names now
+    self.metric_specs[i] = type(spec) == "table" and metric or spec
+  end
   self.epoch = 0
   return self
 end

@@ -32,6 +32,7 @@ end
 
 --- The class of that name, or nil.
 function registry.find(name)
+  require "marea.nn" -- where the library's own classes are listed
   if classes[name] == nil and loaders[name] then require(loaders[name]) end
   return classes[name]
 end
