@@ -1,5 +1,6 @@
 local helper = require "spec.helper"
 local marea = require "marea"
+local native = require "marea.native"
 local support = require "spec.support"
 local nn, near, raises = marea.nn, support.near, support.raises
 
@@ -222,6 +223,30 @@ describe("fit", function()
       model:predict(x)
       pcall(model.predict, model, marea.tensor({ { 99 } }, { dtype = "int32" }))
     end)
+  end)
+end)
+
+describe("memory that runs out", function()
+  it("is an error at every place, and leaves nothing behind", function()
+    local x, y = corpus(8, 4)
+    local model = classifier{ dropout = .1 }
+    model:fit(x, y, with{ batch_size = 4 })
+    collectgarbage()
+    local failures, before = 0, helper.bytes()
+    for n = 1, 400 do
+      native.fail_at(n)
+      local ok, message = pcall(function()
+        model:fit(x, y, with{ batch_size = 4, validation_split = .5 })
+        model:predict(x)
+      end)
+      native.fail_at(0)
+      if ok then break end
+      failures = failures + 1
+      assert.truthy(tostring(message):find("memory", 1, true), tostring(message))
+    end
+    assert.is_true(failures > 5 and failures < 400, tostring(failures))
+    assert.equal(before, helper.bytes())
+    model:fit(x, y, quiet)
   end)
 end)
 

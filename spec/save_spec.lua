@@ -184,8 +184,9 @@ describe("a model with a tokenizer", function()
       assert(model:save(path))
       local program = arg and arg[-1]
       if not program or not program:match("marea") then return end
-      local code = ("io.write(('%%.17g'):format(assert(require('marea').load(%q)):predict_text{ %q }:item()))")
-        :format(path, texts[1])
+      local code = ([[
+        local model = assert(require("marea").load(%q))
+        io.write(("%%.17g"):format(model:predict_text{ %q }:item()))]]):format(path, texts[1])
       local process = io.popen(("%s -e '%s'"):format(program, code:gsub("'", "'\\''")))
       local answer = process:read("a")
       process:close()
