@@ -13,7 +13,7 @@ local cells = {
 }
 
 local cell, batch, threads, seconds = arg[1], tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4])
-local width, recurrent = table.unpack(assert(cells[cell], "unknown cell"))
+local width, recurrent = table.unpack(cells[cell] or error("unknown cell"))
 marea.threads(threads)
 marea.manual_seed(1)
 
@@ -31,6 +31,8 @@ local model = marea.Sequential {
   nn.Dense { 1, activation = "sigmoid" },
 }
 model:compile { optimizer = "adam", loss = "binary_crossentropy" }
+
+marea.memory("reset")
 
 local function step() model:train_on_batch(ids, targets) end
 
