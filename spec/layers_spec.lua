@@ -307,6 +307,34 @@ describe("LayerNormalization", function()
   end)
 end)
 
+describe("losses inside layers", function()
+  it("come from regularisers of weights and of outputs, and from add_loss", function()
+    local dense = nn.Dense{ 1, kernel_regularizer = nn.regularizers.L2{ .5 },
+      activity_regularizer = nn.regularizers.L1{ .1 } }
+    dense:build{ -1, 2 }
+    dense:set_weights{ { { 1 }, { 2 } }, { 0 } }
+    dense(marea.tensor{ { 1, 1 }, { -1, -1 } })
+    local losses = dense:losses()
+    near(.5 * 5, losses[1])
+    near(.1 * 6, losses[2])
+    dense(marea.tensor{ { 0, 0 } })
+    near(0, dense:losses()[2]) -- those of the last call alone
+    dense.trainable = false
+    dense(marea.tensor{ { 0, 0 } })
+    assert.equal(1, #dense:losses())
+  end)
+
+  it("may be one's own", function()
+    local Penalty = nn.Layer:extend("SpecPenalty", { call = function(self, x)
+      self:add_loss(x:square():sum())
+      return x
+    end })
+    local model = marea.Sequential{ Penalty{}, nn.Dense{ 1, kernel_initializer = "zeros" } }
+    model:compile{ loss = "mse" }
+    near(1 + 4 + 1, model:evaluate({ { 1, 2 } }, { 1 }).loss)
+  end)
+end)
+
 describe("layers of one's own", function()
   local Scale = nn.Layer:extend("SpecScale", {
     options = { start = 1 },

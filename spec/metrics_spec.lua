@@ -37,6 +37,11 @@ describe("accuracies", function()
     assert.equal("CategoricalAccuracy", metrics.get("acc", "categorical_crossentropy", 3).class_name)
     assert.equal("BinaryAccuracy", metrics.get("accuracy", "binary_crossentropy", 1).class_name)
     assert.equal("acc", metrics.get("acc", "binary_crossentropy").name)
+    local p = T{ { .2, .8 }, { .6, .4 } }
+    near(.5, value("accuracy", { 1, 1 }, p))
+    near(.5, value("accuracy", { { 1 }, { 1 } }, p))
+    near(1, value("accuracy", T{ { 0, 1 }, { 1, 0 } }, p))
+    near(.5, value("accuracy", { 1, 1 }, T{ { .8 }, { .4 } }))
   end)
 
   it("are means over all samples, not over batches", function()

@@ -332,8 +332,13 @@ describe("fit refuses", function()
       "(8, 1)")
     local wrong = x:clone()
     wrong:set(3, 6, 10)
-    raises(function() classifier():fit(wrong, y, with{ shuffle = false }) end, "embedding", "sample 3",
-      "step 6", "10", "0 to 9")
+    local model = classifier()
+    model.layers[1].name = "words"
+    raises(function() model:fit(wrong, y, quiet) end, 'Embedding "words": fit: sample 3, step 6 has '
+      .. "id 10, allowed are 0 to 9")
+    wrong:set(2, 1, -4)
+    raises(function() model:evaluate(wrong, y) end, "sample 2, step 1 has id -4")
+    raises(function() model:predict(wrong) end, "words", "sample 2", "-4")
   end)
 
   it("class weights that are no weights", function()

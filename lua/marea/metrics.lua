@@ -401,11 +401,34 @@ local aliases = { mse = "mean_squared_error", mae = "mean_absolute_error",
   rmse = "root_mean_squared_error", r2 = "r2_score", f1 = "f1_score", bpc = "bits_per_character",
   top_k_accuracy = "top_k_categorical_accuracy", ppl = "perplexity" }
 
--- "accuracy" means what fits the loss and the shape of the predictions.
+-- "accuracy" means what fits the loss, or else the shapes of the first batch.
 local function accuracy_for(loss_name, last)
   if loss_name == "sparse_categorical_crossentropy" then return "sparse_categorical_accuracy" end
   if loss_name == "categorical_crossentropy" and (last or 2) > 1 then return "categorical_accuracy" end
-  return "binary_accuracy"
+  if loss_name == "binary_crossentropy" or last == 1 then return "binary_accuracy" end
+end
+
+local by_shape = { direction = "max" }
+by_shape.__index = by_shape
+
+function by_shape:update(y, p, given)
+  y, p = ops.tensor(y), ops.tensor(p)
+  local targets, scores = y:shape(), p:shape()
+  local name = "binary_accuracy"
+  if #scores > 1 and scores[#scores] > 1 then
+    local ids = #targets < #scores or targets[#targets] == 1
+    name = ids and "sparse_categorical_accuracy" or "categorical_accuracy"
+  end
+  self.chosen = self.chosen or classes[name]{}
+  self.chosen:update(y, p, given)
+end
+
+function by_shape:reset()
+  if self.chosen then self.chosen:reset() end
+end
+
+function by_shape:result()
+  return self.chosen and self.chosen:result() or 0
 end
 
 local custom = {}
@@ -434,8 +457,9 @@ function metrics.get(which, loss_name, last)
   end
   local name = type(which) == "string" and (aliases[which] or which)
   if name == "accuracy" or name == "acc" then
-    local metric = classes[accuracy_for(loss_name, last)]{}
-    metric.name, metric.asked = which, which
+    local fitting = accuracy_for(loss_name, last)
+    local metric = fitting and classes[fitting]{} or setmetatable({}, by_shape)
+    metric.name = which
     return metric
   end
   local class = classes[name] or type(name) == "string" and rawget(metrics, name)

@@ -23,10 +23,11 @@ local function is_texts(x)
   return type(x) == "table" and type(x[1]) == "string"
 end
 
-local function wants_ids(model)
+-- The Embedding that reads x, or nil.
+local function embedding_of(model)
   local first = model.layers[1]
-  if first and first.class_name == "Input" then first = model.layers[2] or first end
-  return first and first.class_name == "Embedding"
+  if first and first.class_name == "Input" then first = model.layers[2] end
+  return first and first.class_name == "Embedding" and first or nil
 end
 
 --- Texts as padded ids, by the model's tokenizer. The width is model.maxlen or, when that is not
@@ -57,7 +58,7 @@ function data.read_x(who, model, x)
     if type(x) ~= "table" then
       error(("%s: x must be a tensor or a table, got %s"):format(who, options.show(x)), 0)
     end
-    x = ops.tensor(x, wants_ids(model) and all_whole(x) and { dtype = "int32" } or nil)
+    x = ops.tensor(x, embedding_of(model) and all_whole(x) and { dtype = "int32" } or nil)
   end
   if #x:shape() < 1 then error(who .. ": x must have a batch axis, got a single number", 0) end
   return x
@@ -85,6 +86,25 @@ local function check_finite(who, what, x)
   end
   error(("%s: %s holds %s at %s"):format(who, what, tostring(x:reshape({ -1 }):get(index)),
     table.concat(place, ", ")), 0)
+end
+
+local CHUNK <const> = 4096 -- rows looked at together, which bounds the memory of the check
+
+-- The layer checks each batch, but knows places in a shuffled batch only.
+local function check_ids(who, model, x)
+  local layer = embedding_of(model)
+  if not layer then return end
+  for first = 1, x:size(1), CHUNK do
+    local rows = math.min(CHUNK, x:size(1) - first + 1)
+    local ids = ops.as_real(x:narrow(1, first, rows))
+    if ids:min():item() < 0 or ids:max():item() >= layer.input_dim then
+      local wrong = ops.less(ids, 0) + ops.greater_equal(ids, layer.input_dim)
+      local place = place_of(wrong:argmax():item(), ids:shape())
+      layer:fail("%s: sample %d%s has id %d, allowed are 0 to %d", who, first + place[1] - 1,
+        place[2] and (", step %d"):format(place[2]) or "",
+        math.tointeger(ids:get(table.unpack(place))), layer.input_dim - 1)
+    end
+  end
 end
 
 --- Targets as a tensor with as many rows as x.
@@ -159,6 +179,7 @@ function data.read(who, model, x, y, given)
   y = data.read_y(who, y, rows)
   check_finite(who, "x", x)
   check_finite(who, "y", y)
+  check_ids(who, model, x)
   local weight = read_weight(who, given.sample_weight, rows)
   if given.class_weight then weight = weigh_classes(given.class_weight, y, weight) end
   return { x = x, y = y, weight = weight, rows = rows }
