@@ -55,8 +55,8 @@ INLINE vreal scale(vreal v, vreal n) {
 #elif defined(__AVX512F__)
   return (vreal)_mm512_scalef_ps((__m512)v, (__m512)n);
 #else
-  vbits whole = (vbits)(n + splat(ROUNDER)) - (vbits)splat(ROUNDER);
-  vbits half = whole >> 1; /* in two factors, each within the exponent's range */
+  vpattern whole = (vpattern)(n + splat(ROUNDER)) - (vpattern)splat(ROUNDER);
+  vpattern half = (vpattern)((vbits)whole >> 1); /* two factors within the exponent's range */
   vreal first = (vreal)((half + EXPONENT_BIAS) << MANTISSA_BITS);
   vreal second = (vreal)((whole - half + EXPONENT_BIAS) << MANTISSA_BITS);
   return v * first * second;
@@ -118,9 +118,10 @@ INLINE vreal vector_log(vreal x) {
                             0.20002226531505585F, -0.24999986588954926F, 0.3333331048488617F};
   const vbits tiny = x < splat(1.17549435e-38F);
   vreal scaled = select(tiny, x * splat(8388608.0F), x);
-  const vbits root = (vbits)splat(0.70710678F);
-  vbits bits = (vbits)scaled - root;
-  vreal e = __builtin_convertvector(bits >> 23, vreal) + (vreal)(tiny & (vbits)splat(-23.0F));
+  const vpattern root = (vpattern)splat(0.70710678F);
+  vpattern bits = (vpattern)scaled - root;
+  vreal e =
+      __builtin_convertvector((vbits)bits >> 23, vreal) + (vreal)(tiny & (vbits)splat(-23.0F));
   vreal f = (vreal)((bits & 0x7fffff) + root) - splat(1);
   vreal q = splat(g[0]);
   UNROLL for (int i = 1; i < 9; i++) q = q * f + splat(g[i]);

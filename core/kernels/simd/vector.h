@@ -30,14 +30,18 @@ enum { VECTOR_BYTES = 16, VECTOR_REGISTERS = 16 };
 
 #ifdef MAREA_DOUBLE
 typedef int64_t marea_bits;
+typedef uint64_t marea_pattern;
 #else
 typedef int32_t marea_bits;
+typedef uint32_t marea_pattern;
 #endif
 
 enum { LANES = VECTOR_BYTES / sizeof(marea_real) };
 
 typedef marea_real vreal __attribute__((vector_size(VECTOR_BYTES)));
 typedef marea_bits vbits __attribute__((vector_size(VECTOR_BYTES)));
+/* For arithmetic on bit patterns, which may wrap. */
+typedef marea_pattern vpattern __attribute__((vector_size(VECTOR_BYTES)));
 typedef marea_real vreal_anywhere
     __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(marea_real)), may_alias));
 
