@@ -49,7 +49,7 @@ static double slope(marea_activation f, double x) {
 static double ulps(double came, double wanted) {
   if (came == wanted || (isnan(came) && isnan(wanted))) return 0;
   if (is_double) return fabs(came - wanted) / (fabs(wanted) * 2.2e-16 + 5e-324);
-  float near = (float)fabs(wanted), next = nextafterf(near, INFINITY);
+  float near = (float)fabs(wanted), next = nextafterf(near, (double)INFINITY);
   return fabs(came - wanted) / ((double)next - (double)near);
 }
 
@@ -94,31 +94,31 @@ static marea_real one(map *f, double x) {
 
 static void test_special_values(void) {
   const double tiny = is_double ? 4.9e-324 : 1.4e-45, small = is_double ? 1e-310 : 1e-40;
-  CHECK(one(marea_pointwise_exp, INFINITY) == (marea_real)INFINITY);
-  CHECK(one(marea_pointwise_exp, -INFINITY) == 0);
+  CHECK(one(marea_pointwise_exp, (double)INFINITY) == (marea_real)INFINITY);
+  CHECK(one(marea_pointwise_exp, (double)-INFINITY) == 0);
   CHECK(one(marea_pointwise_exp, 0) == 1);
-  CHECK(isnan(one(marea_pointwise_exp, NAN)));
+  CHECK(isnan(one(marea_pointwise_exp, (double)NAN)));
   CHECK(one(marea_pointwise_exp, is_double ? 710 : 89) == (marea_real)INFINITY);
   double low = is_double ? -740 : -100; /* e^low is denormal */
   CHECK(ulps((double)one(marea_pointwise_exp, low), exp(low)) <= 2);
   CHECK(one(marea_pointwise_log, 0) == (marea_real)-INFINITY);
   CHECK(one(marea_pointwise_log, -0.0) == (marea_real)-INFINITY);
-  CHECK(isnan(one(marea_pointwise_log, -1)) && isnan(one(marea_pointwise_log, NAN)));
-  CHECK(one(marea_pointwise_log, INFINITY) == (marea_real)INFINITY);
+  CHECK(isnan(one(marea_pointwise_log, -1)) && isnan(one(marea_pointwise_log, (double)NAN)));
+  CHECK(one(marea_pointwise_log, (double)INFINITY) == (marea_real)INFINITY);
   CHECK(one(marea_pointwise_log, 1) == 0);
   CHECK(ulps((double)one(marea_pointwise_log, tiny), log((double)(marea_real)tiny)) <= 2);
   map *const odd[] = {marea_pointwise_tanh, marea_pointwise_erf};
   for (int i = 0; i < 2; i++) {
-    CHECK(one(odd[i], INFINITY) == 1 && one(odd[i], -INFINITY) == -1);
-    CHECK(isnan(one(odd[i], NAN)));
+    CHECK(one(odd[i], (double)INFINITY) == 1 && one(odd[i], (double)-INFINITY) == -1);
+    CHECK(isnan(one(odd[i], (double)NAN)));
     CHECK(one(odd[i], 0) == 0 && !signbit(one(odd[i], 0)));
     CHECK(one(odd[i], -0.0) == 0 && signbit(one(odd[i], -0.0)));
   }
   CHECK(one(marea_pointwise_tanh, small) == (marea_real)small);
-  CHECK(one(marea_pointwise_sigmoid, INFINITY) == 1);
-  CHECK(one(marea_pointwise_sigmoid, -INFINITY) == 0);
+  CHECK(one(marea_pointwise_sigmoid, (double)INFINITY) == 1);
+  CHECK(one(marea_pointwise_sigmoid, (double)-INFINITY) == 0);
   CHECK(one(marea_pointwise_sigmoid, 0) == (marea_real)0.5);
-  CHECK(isnan(one(marea_pointwise_sigmoid, NAN)));
+  CHECK(isnan(one(marea_pointwise_sigmoid, (double)NAN)));
 }
 
 static void test_activations(void) {

@@ -1,0 +1,55 @@
+-- The scripts run as they stand: a few steps of each, in a process of their own.
+local function output_of(command)
+  local process = assert(io.popen(command .. " 2>&1"))
+  local text = process:read("a")
+  local ok = process:close()
+  return ok, text
+end
+
+local program
+for i = 0, -9, -1 do
+  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
+end
+
+describe("scripts/sentiment.lua", function()
+  for _, model in ipairs{ "lstm", "rnn", "gru", "bilstm", "flatten" } do
+    it("trains, saves, loads and answers: " .. model, function()
+      if not program then return pending("runs only in our own interpreter") end
+      local ok, text = output_of(("%q scripts/sentiment.lua --model %s --epochs 2 --limit 96")
+        :format(program, model))
+      assert.is_true(ok, text)
+      assert.is_truthy(text:find("Test accuracy (" .. model .. ")", 1, true), text)
+      assert.is_truthy(text:find("película", 1, true), text)
+    end)
+  end
+
+  it("says what is wrong with its options", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("%q scripts/sentiment.lua --data /nowhere"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("/nowhere/train.tsv.gz: No such file", 1, true), text)
+    ok, text = output_of(("%q scripts/sentiment.lua --colour red"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("unknown option or missing value: --colour", 1, true), text)
+  end)
+end)
+
+describe("the interpreter", function()
+  it("runs code, shows its version, refuses what it does not know", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local _, text = output_of(("%q -e 'print(1 + 1, _VERSION)'"):format(program))
+    assert.are.equal("2\tLua 5.4\n", text)
+    _, text = output_of(("%q -v"):format(program))
+    assert.is_truthy(text:find("Marea", 1, true))
+    local ok
+    ok, text = output_of(("%q --what"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("unknown option --what", 1, true))
+  end)
+
+  it("reads a script from its input", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local _, text = output_of(("echo 'print(require(\"marea\").ones{ 2 })' | %q"):format(program))
+    assert.is_truthy(text:find("[1 1]", 1, true), text)
+  end)
+end)
