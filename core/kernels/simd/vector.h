@@ -46,7 +46,11 @@ typedef marea_real vreal_anywhere
     __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(marea_real)), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 INLINE vreal load(const marea_real *p) {
   return *(const vreal_anywhere *)p;
