@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "kernels/recurrent_driver.h"
 
-enum { BLOCK_ROWS = 256, WIDE_HIDDEN = 256 };
+enum { BLOCK_ROWS = 256, WIDE_HIDDEN = 256, FEW_STEPS = 8 };
 
 static const marea_cell_table *cell_table(marea_cell cell) {
   switch (cell) {
@@ -138,6 +138,8 @@ marea_status recurrent_run_init(recurrent_run *run, const marea_recurrent *layer
                      marea_activation_needs_input(layer->recurrent_activation);
   run->padded = marea_round_up(layer->hidden, run->products->lanes);
   run->padded_input = marea_round_up(layer->input, run->products->lanes);
+  run->as_is = !layer->keep && run->padded == layer->hidden && layer->batch <= FEW_STEPS &&
+               layer->batch * layer->time <= FEW_STEPS;
   run->slice_rows = slice_rows(layer);
   run->slices = (layer->batch + run->slice_rows - 1) / run->slice_rows;
   run->groups = run->slices < MAX_GROUPS ? run->slices : MAX_GROUPS;

@@ -48,6 +48,7 @@ typedef struct recurrent_run {
   const marea_cell_table *cell;
   const marea_product_table *products;
   bool keep_inputs;
+  bool as_is; /* few rows and steps: the weights are used where they are, packing would cost more */
   size_t padded, padded_input; /* H and D rounded up to vectors */
   size_t slice_rows, slices, groups, block_rows;
   /* The plan. */

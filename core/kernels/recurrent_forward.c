@@ -42,6 +42,8 @@ static void pack_bias(const recurrent_run *run) {
 }
 
 static void pack_weights(const recurrent_run *run) {
+  pack_bias(run);
+  if (run->as_is) return;
   size_t together = recurrent_inputs_together(run);
   for (size_t i = 0; i < run->cell->gates; i += together)
     pack_blocks(run, run->kernel, run->weights->kernel, run->layer->input, run->cell->input_gate, i,
@@ -51,13 +53,14 @@ static void pack_weights(const recurrent_run *run) {
     pack_blocks(run, run->recurrent, run->weights->recurrent_kernel, run->layer->hidden,
                 run->cell->recurrent_gate, i, together);
   }
-  pack_bias(run);
 }
 
 /* gates of the flat rows of steps [first, end) = x K, blocks in the input's order. */
 static void project(const recurrent_run *run, const recurrent_slice *slice, size_t first,
                     size_t end, marea_real *gates) {
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
+  size_t width = run->cell->gates * run->padded;
+  if (run->as_is) together = 1; /* the weights' gates may lie in another order than the blocks */
   for (size_t i = 0; i < run->cell->gates; i += together) {
     recurrent_gather_x(run, slice, first, end, run->cell->input_gate[i], slice->scratch->block_x);
     marea_product p = {.m = slice->flat[end] - slice->flat[first],
@@ -66,8 +69,11 @@ static void project(const recurrent_run *run, const recurrent_slice *slice, size
                        .a = slice->scratch->block_x,
                        .a_row = input,
                        .a_column = 1,
-                       .b = run->kernel + i * input * run->padded,
-                       .packed_depth = input,
+                       .b = run->as_is
+                                ? run->weights->kernel + run->cell->input_gate[i] * run->padded
+                                : run->kernel + i * input * run->padded,
+                       .ldb = width,
+                       .packed_depth = run->as_is ? 0 : input,
                        .c = gates + i * run->padded,
                        .ldc = run->cell->blocks * run->padded};
     run->products->product(&p);

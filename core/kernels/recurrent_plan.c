@@ -148,7 +148,8 @@ marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice
       .recurrent_activation = layer->recurrent_activation,
       .keep_inputs = run->keep_inputs,
       .bias = run->bias,
-      .panels = run->recurrent,
+      .panels = run->as_is ? run->weights->recurrent_kernel : run->recurrent,
+      .panels_ld = run->as_is ? run->cell->gates * layer->hidden : 0,
       .multipliers = run->inputs->recurrent_dropout != NULL ? slice->scratch->multipliers : NULL,
       .multiplier_gates = run->inputs->recurrent_dropout_gates,
       .scratch = slice->scratch->step};

@@ -94,20 +94,22 @@ static inline void multiply_states(const marea_step *s, const marea_real *h) {
       }
 }
 
-/* gates blocks [first, first + count) += a U for the same recurrent blocks (counted from
- * `recurrent_first` by `block`); a has rows of `width`. */
-static inline void recur_one(const marea_step *s, size_t blocks, size_t first, size_t block,
+/* Recurrent blocks [block, block + count) of the gates += a U; a has rows of `width`. */
+static inline void recur_one(const marea_step *s, const marea_cell_table *cell, size_t block,
                              size_t count, const marea_real *a, size_t width) {
+  bool packed = s->panels_ld == 0;
+  size_t panel = packed ? block * s->hidden : cell->recurrent_gate[block];
   marea_product p = {.m = s->rows,
                      .n = count * s->padded,
                      .k = s->hidden,
                      .a = a,
                      .a_row = width,
                      .a_column = 1,
-                     .b = s->panels + block * s->hidden * s->padded,
-                     .packed_depth = s->hidden,
-                     .c = s->gates + (first + block) * s->padded,
-                     .ldc = blocks * s->padded,
+                     .b = s->panels + panel * s->padded,
+                     .ldb = s->panels_ld,
+                     .packed_depth = packed ? s->hidden : 0,
+                     .c = s->gates + (cell->recurrent_first + block) * s->padded,
+                     .ldc = cell->blocks * s->padded,
                      .accumulate = true};
   LEVEL(marea_products).product(&p);
 }
@@ -115,19 +117,18 @@ static inline void recur_one(const marea_step *s, size_t blocks, size_t first, s
 /* The same with h' from the step, multipliers applied. `gate` of a block picks its multiplier. */
 static inline void recur(const marea_step *s, const marea_cell_table *cell, size_t block,
                          size_t count) {
-  size_t first = cell->recurrent_first, n = s->multiplier_gates;
+  size_t n = s->multiplier_gates;
   if (s->multipliers == NULL) {
-    recur_one(s, cell->blocks, first, block, count, s->h, s->padded);
+    recur_one(s, cell, block, count, s->h, s->padded);
     return;
   }
   multiply_states(s, s->h);
   if (n == 1) {
-    recur_one(s, cell->blocks, first, block, count, s->scratch, s->padded);
+    recur_one(s, cell, block, count, s->scratch, s->padded);
     return;
   }
   for (size_t i = block; i < block + count; i++)
-    recur_one(s, cell->blocks, first, i, 1, s->scratch + cell->recurrent_gate[i] * s->padded,
-              n * s->padded);
+    recur_one(s, cell, i, 1, s->scratch + cell->recurrent_gate[i] * s->padded, n * s->padded);
 }
 
 /* out (rows, padded) (+)= gradient blocks [block, block + count) U'. */

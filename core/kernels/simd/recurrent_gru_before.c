@@ -54,7 +54,7 @@ INLINE void candidate_row(const marea_step *s, const step_functions f, size_t ro
 
 INLINE void forward_rows(const marea_step *s, const step_functions f) {
   for (size_t r = 0; r < s->rows; r++) gate_row(s, f, r);
-  recur_one(s, 3, 0, 2, 1, s->scratch, s->padded);
+  recur_one(s, &LEVEL(marea_cell_gru_before), 2, 1, s->scratch, s->padded);
   for (size_t r = 0; r < s->rows; r++) candidate_row(s, f, r);
 }
 
