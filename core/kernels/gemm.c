@@ -5,7 +5,6 @@
 #include "kernels/gemm.h"
 
 #include <cblas.h>
-#include <limits.h>
 #include <stdatomic.h>
 
 #include "base/threads.h"
@@ -40,18 +39,20 @@ typedef struct product {
 
 /* ---- OpenBLAS ---- */
 
-/* OpenBLAS works on the calling thread alone: this library cuts the work itself. The setting is
- * the process's with OpenBLAS's own threads; its OpenMP build would set OpenMP's number of threads
- * for everybody, so there each worker says it for itself. */
-static void one_blas_thread(void) {
-  openblas_set_num_threads(1);
+/* OpenBLAS works on the calling thread alone: this library cuts the work itself. Its build with
+ * threads of its own has one setting for the process. Its OpenMP build keeps the setting with each
+ * thread, so every worker says it for itself, from its start on. */
+static void limit_worker(void) {
+  if (openblas_get_parallel() == OPENBLAS_OPENMP) openblas_set_num_threads(1);
+}
+
+__attribute__((constructor)) static void prepare_workers(void) {
+  marea_threads_on_start(limit_worker);
 }
 
 static void limit_blas(void) {
   static atomic_flag done = ATOMIC_FLAG_INIT;
-  if (atomic_flag_test_and_set(&done)) return;
-  one_blas_thread();
-  marea_threads_on_start(one_blas_thread);
+  if (!atomic_flag_test_and_set(&done)) openblas_set_num_threads(1);
 }
 
 static void blas(const product *p) {
