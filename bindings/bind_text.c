@@ -1,17 +1,15 @@
 /* Texts: splitting, vocabularies, sequences of ids. The Lua side is lua/marea/text.lua. */
 #include <string.h>
 
-#include "bind.h"
-#include "text/sequences.h"
+#include "bind_text.h"
 
 #define SPLITTER   "marea.splitter"
 #define VOCABULARY "marea.vocabulary"
-#define SEQUENCES  "marea.sequences"
 
 /* ---- lists of strings ---- */
 
 /* The strings of a list as texts, in a userdata that is pushed; the list keeps the bytes alive. */
-static const marea_text *check_texts(lua_State *L, int argument, size_t *count) {
+const marea_text *bind_texts(lua_State *L, int argument, size_t *count) {
   if (lua_type(L, argument) == LUA_TSTRING)
     luaL_argerror(L, argument, "expected a list of texts, got a single string; put it in { }");
   luaL_checktype(L, argument, LUA_TTABLE);
@@ -29,7 +27,7 @@ static const marea_text *check_texts(lua_State *L, int argument, size_t *count) 
   return texts;
 }
 
-static marea_text check_text(lua_State *L, int argument) {
+marea_text bind_text(lua_State *L, int argument) {
   marea_text text;
   text.bytes = luaL_checklstring(L, argument, &text.length);
   return text;
@@ -43,8 +41,8 @@ static marea_splitter *check_splitter(lua_State *L, int argument) {
 
 /* splitter(filters, split, lower, characters) */
 static int new_splitter(lua_State *L) {
-  marea_splitter_options options = {.filters = check_text(L, 1),
-                                    .split = check_text(L, 2),
+  marea_splitter_options options = {.filters = bind_text(L, 1),
+                                    .split = bind_text(L, 2),
                                     .lower = lua_toboolean(L, 3),
                                     .characters = lua_toboolean(L, 4)};
   marea_splitter **box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -100,152 +98,13 @@ static int push_pieces(lua_State *L) {
 /* splitter:split(text) → list of words */
 static int split(lua_State *L) {
   gatherer g = {NULL, 0, 0};
-  marea_status status = marea_split(check_splitter(L, 1), check_text(L, 2), gather, &g);
+  marea_status status = marea_split(check_splitter(L, 1), bind_text(L, 2), gather, &g);
   lua_pushcfunction(L, push_pieces);
   lua_pushlightuserdata(L, &g);
   int code = status == MAREA_OK ? lua_pcall(L, 1, 1, 0) : LUA_OK;
   marea_free(g.bytes);
   bind_check(L, status);
   return code == LUA_OK ? 1 : lua_error(L);
-}
-
-/* ---- sequences ---- */
-
-static marea_sequences *check_sequences(lua_State *L, int argument) {
-  return *(marea_sequences **)luaL_checkudata(L, argument, SEQUENCES);
-}
-
-static marea_sequences *push_sequences(lua_State *L) {
-  marea_sequences **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  luaL_setmetatable(L, SEQUENCES);
-  *box = marea_sequences_new();
-  if (*box == NULL) bind_raise(L);
-  return *box;
-}
-
-static int free_sequences(lua_State *L) {
-  marea_sequences **box = luaL_checkudata(L, 1, SEQUENCES);
-  marea_sequences_free(*box);
-  *box = NULL;
-  return 0;
-}
-
-/* sequences(list of lists of ids) */
-static int new_sequences(lua_State *L) {
-  if (!lua_istable(L, 1)) return luaL_argerror(L, 1, "expected a list of lists of ids");
-  lua_settop(L, 1);
-  marea_sequences *s = push_sequences(L);
-  lua_Integer rows = luaL_len(L, 1);
-  for (lua_Integer i = 1; i <= rows; i++) {
-    if (lua_geti(L, 1, i) != LUA_TTABLE)
-      return luaL_error(L, "sequence %I is a %s, expected a list of ids", i, luaL_typename(L, -1));
-    lua_Integer length = luaL_len(L, -1);
-    for (lua_Integer j = 1; j <= length; j++) {
-      int whole;
-      lua_geti(L, -1, j);
-      lua_Integer id = lua_tointegerx(L, -1, &whole);
-      if (!whole || id < INT32_MIN || id > INT32_MAX)
-        return luaL_error(L, "sequence %I, place %I: %s, expected a whole number of 32 bits", i, j,
-                          luaL_tolstring(L, -1, NULL));
-      bind_check(L, marea_sequences_push(s, (int32_t)id));
-      lua_pop(L, 1);
-    }
-    bind_check(L, marea_sequences_end(s));
-    lua_pop(L, 1);
-  }
-  return 1;
-}
-
-static int sequences_table(lua_State *L) {
-  const marea_sequences *s = check_sequences(L, 1);
-  lua_createtable(L, (int)s->count, 0);
-  for (size_t i = 0; i < s->count; i++) {
-    size_t first = s->offsets[i], length = s->offsets[i + 1] - first;
-    lua_createtable(L, (int)length, 0);
-    for (size_t j = 0; j < length; j++) {
-      lua_pushinteger(L, s->ids[first + j]);
-      lua_rawseti(L, -2, (lua_Integer)j + 1);
-    }
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  return 1;
-}
-
-static int sequences_count(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check_sequences(L, 1)->count);
-  return 1;
-}
-
-static int sequences_lengths(lua_State *L) {
-  const marea_sequences *s = check_sequences(L, 1);
-  int64_t count = (int64_t)s->count;
-  bind_box *box = bind_box_new(L);
-  bind_box_fill(L, box, marea_tensor_new(MAREA_INT32, 1, &count));
-  for (size_t i = 0; i < s->count; i++)
-    marea_ints(box->x)[i] = (int32_t)(s->offsets[i + 1] - s->offsets[i]);
-  return 1;
-}
-
-static int sequences_quantile(lua_State *L) {
-  size_t length;
-  bind_check(L, marea_length_quantile(check_sequences(L, 1), luaL_checknumber(L, 2), &length));
-  lua_pushinteger(L, (lua_Integer)length);
-  return 1;
-}
-
-static void set_count(lua_State *L, const char *name, size_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
-/* sequences:pad(maxlen, padding, truncating, value) → int32 tensor (N, maxlen), report */
-static int pad(lua_State *L) {
-  static const char *const sides[] = {"pre", "post", NULL};
-  const marea_sequences *s = check_sequences(L, 1);
-  lua_Integer maxlen = luaL_checkinteger(L, 2), value = luaL_optinteger(L, 5, 0);
-  luaL_argcheck(L, maxlen >= 1 && maxlen <= INT32_MAX, 2, "maxlen must be 1 or more");
-  luaL_argcheck(L, value >= INT32_MIN && value <= INT32_MAX, 5, "the value must fit 32 bits");
-  marea_padding padding = {.maxlen = (size_t)maxlen,
-                           .pad_after = luaL_checkoption(L, 3, "pre", sides) == 1,
-                           .cut_after = luaL_checkoption(L, 4, "pre", sides) == 1,
-                           .value = (int32_t)value};
-  marea_padding_report report;
-  bind_box *box = bind_box_new(L);
-  bind_box_fill(L, box, marea_tensor_new(MAREA_INT32, 2, (int64_t[]){(int64_t)s->count, maxlen}));
-  bind_check(L, marea_pad(s, &padding, marea_ints(box->x), &report));
-  lua_createtable(L, 0, 6);
-  set_count(L, "rows", s->count);
-  set_count(L, "maxlen", padding.maxlen);
-  set_count(L, "tokens", report.tokens);
-  set_count(L, "truncated", report.cut_rows);
-  set_count(L, "lost", report.lost);
-  set_count(L, "longest", report.longest);
-  return 2;
-}
-
-/* sequences:matrix(mode, columns[, df by column, documents]) → (N, columns) */
-static int matrix(lua_State *L) {
-  static const char *const modes[] = {"binary", "count", "freq", "tfidf", NULL};
-  const marea_sequences *s = check_sequences(L, 1);
-  marea_bag mode = (marea_bag)luaL_checkoption(L, 2, "binary", modes);
-  lua_Integer columns = luaL_checkinteger(L, 3), documents = luaL_optinteger(L, 5, 0);
-  luaL_argcheck(L, columns >= 1, 3, "one column or more");
-  int64_t *frequency = NULL;
-  if (mode == MAREA_BAG_TFIDF) {
-    luaL_checktype(L, 4, LUA_TTABLE);
-    frequency = lua_newuserdatauv(L, (size_t)columns * sizeof *frequency, 0);
-    for (lua_Integer i = 0; i < columns; i++) {
-      lua_geti(L, 4, i); /* by id */
-      frequency[i] = lua_tointeger(L, -1);
-      lua_pop(L, 1);
-    }
-  }
-  bind_box *box = bind_box_new(L);
-  bind_box_fill(L, box, marea_tensor_new(MAREA_REAL, 2, (int64_t[]){(int64_t)s->count, columns}));
-  bind_check(L,
-             marea_bag_matrix(s, mode, (size_t)columns, frequency, documents, marea_reals(box->x)));
-  return 1;
 }
 
 /* ---- vocabularies ---- */
@@ -274,7 +133,7 @@ static int count_texts(lua_State *L) {
   size_t count;
   marea_vocabulary *v = check_vocabulary(L, 1);
   const marea_splitter *splitter = check_splitter(L, 2);
-  const marea_text *texts = check_texts(L, 3, &count);
+  const marea_text *texts = bind_texts(L, 3, &count);
   bind_check(L, marea_vocabulary_count(v, splitter, texts, count));
   bind_check(L, marea_vocabulary_rank(v));
   return 0;
@@ -284,7 +143,7 @@ static int count_texts(lua_State *L) {
 static int count_words(lua_State *L) {
   size_t count;
   marea_vocabulary *v = check_vocabulary(L, 1);
-  const marea_text *words = check_texts(L, 2, &count);
+  const marea_text *words = bind_texts(L, 2, &count);
   bind_check(L, marea_vocabulary_count_words(v, words, count));
   bind_check(L, marea_vocabulary_rank(v));
   return 0;
@@ -296,16 +155,16 @@ static marea_encoding read_encoding(lua_State *L, int first) {
   luaL_argcheck(L, limit >= 0, first, "num_words must not be negative");
   e.num_words = (size_t)limit;
   e.oov = !lua_isnoneornil(L, first + 1);
-  if (e.oov) e.oov_word = check_text(L, first + 1);
+  if (e.oov) e.oov_word = bind_text(L, first + 1);
   return e;
 }
 
 static void push_encoding_report(lua_State *L, const marea_encoding_report *report) {
   lua_createtable(L, 0, 4);
-  set_count(L, "words", report->tokens);
-  set_count(L, "unknown", report->unknown);
-  set_count(L, "beyond_limit", report->beyond);
-  set_count(L, "empty", report->empty);
+  bind_set_count(L, "words", report->tokens);
+  bind_set_count(L, "unknown", report->unknown);
+  bind_set_count(L, "beyond_limit", report->beyond);
+  bind_set_count(L, "empty", report->empty);
 }
 
 /* vocabulary:encode(splitter, texts, num_words, oov) → sequences, report */
@@ -314,8 +173,8 @@ static int encode(lua_State *L) {
   marea_encoding_report report = {0};
   const marea_splitter *splitter = check_splitter(L, 2);
   marea_encoding encoding = read_encoding(L, 4);
-  const marea_text *texts = check_texts(L, 3, &count);
-  marea_sequences *s = push_sequences(L);
+  const marea_text *texts = bind_texts(L, 3, &count);
+  marea_sequences *s = bind_push_sequences(L);
   bind_check(L, marea_encode(&encoding, splitter, texts, count, s, &report));
   push_encoding_report(L, &report);
   return 2;
@@ -327,11 +186,11 @@ static int encode_words(lua_State *L) {
   marea_encoding encoding = read_encoding(L, 3);
   marea_encoding_report report = {0};
   lua_Integer rows = luaL_len(L, 2);
-  marea_sequences *s = push_sequences(L);
+  marea_sequences *s = bind_push_sequences(L);
   for (lua_Integer i = 1; i <= rows; i++) {
     size_t count, before = s->id_count;
     lua_geti(L, 2, i);
-    const marea_text *words = check_texts(L, lua_gettop(L), &count);
+    const marea_text *words = bind_texts(L, lua_gettop(L), &count);
     for (size_t j = 0; j < count; j++) {
       int32_t id = marea_encode_word(&encoding, words[j].bytes, words[j].length, &report);
       if (id != 0) bind_check(L, marea_sequences_push(s, id));
@@ -376,7 +235,7 @@ static int vocabulary_words(lua_State *L) {
 static int vocabulary_restore(lua_State *L) {
   size_t count;
   marea_vocabulary *v = check_vocabulary(L, 1);
-  const marea_text *words = check_texts(L, 2, &count);
+  const marea_text *words = bind_texts(L, 2, &count);
   luaL_checktype(L, 3, LUA_TTABLE);
   luaL_checktype(L, 4, LUA_TTABLE);
   lua_Integer documents = luaL_checkinteger(L, 5);
@@ -409,13 +268,13 @@ static int vocabulary_hash(lua_State *L) {
 
 /* hash_bytes(text[, seed]) → a stable hash, not negative */
 static int hash_bytes(lua_State *L) {
-  marea_text text = check_text(L, 1);
+  marea_text text = bind_text(L, 1);
   uint64_t seed = (uint64_t)luaL_optinteger(L, 2, 0);
   lua_pushinteger(L, (lua_Integer)(marea_hash_bytes(text.bytes, text.length, seed) >> 1));
   return 1;
 }
 
-static void make_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc) {
+void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc) {
   luaL_newmetatable(L, name);
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
@@ -427,34 +286,21 @@ static void make_class(lua_State *L, const char *name, const luaL_Reg *methods, 
 
 static const luaL_Reg splitter_methods[] = {{"split", split}, {NULL, NULL}};
 
-static const luaL_Reg sequences_methods[] = {{"totable", sequences_table},
-                                             {"count", sequences_count},
-                                             {"lengths", sequences_lengths},
-                                             {"quantile", sequences_quantile},
-                                             {"pad", pad},
-                                             {"matrix", matrix},
-                                             {NULL, NULL}};
-
 static const luaL_Reg vocabulary_methods[] = {
     {"count", count_texts},          {"count_words", count_words}, {"encode", encode},
     {"encode_words", encode_words},  {"size", vocabulary_size},    {"words", vocabulary_words},
     {"restore", vocabulary_restore}, {"hash", vocabulary_hash},    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"splitter", new_splitter},
-                                     {"sequences", new_sequences},
                                      {"vocabulary", new_vocabulary},
                                      {"hash_bytes", hash_bytes},
                                      {NULL, NULL}};
 
 void bind_open_text(lua_State *L) {
-  make_class(L, SPLITTER, splitter_methods, free_splitter);
-  make_class(L, SEQUENCES, sequences_methods, free_sequences);
-  make_class(L, VOCABULARY, vocabulary_methods, free_vocabulary);
-  luaL_getmetatable(L, SEQUENCES);
-  lua_pushcfunction(L, sequences_count);
-  lua_setfield(L, -2, "__len");
-  lua_pop(L, 1);
+  bind_class(L, SPLITTER, splitter_methods, free_splitter);
+  bind_class(L, VOCABULARY, vocabulary_methods, free_vocabulary);
   luaL_setfuncs(L, functions, 0);
+  bind_open_sequences(L);
   lua_pushliteral(L, MAREA_KERAS_FILTERS);
   lua_setfield(L, -2, "keras_filters");
 }

@@ -8,7 +8,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { MAX_THREADS = 256, SPINS_BEFORE_SLEEP = 20000 };
+/* A worker looks for the next loop for some two milliseconds before it sleeps: longer than the
+ * serial part of a training step. One that slept comes too late for a loop of half a millisecond,
+ * so the second thread of a small model would do nothing at all. */
+enum { MAX_THREADS = 256, SPINS_BEFORE_SLEEP = 150000 };
 
 /* The state word: a loop's generation (upper half), whether it takes helpers, how many are in. */
 static const uint64_t OPEN = (uint64_t)1 << 31;

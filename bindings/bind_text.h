@@ -1,0 +1,25 @@
+/* What the bindings of the text room share. */
+#ifndef MAREA_BIND_TEXT_H
+#define MAREA_BIND_TEXT_H
+
+#include "bind.h"
+#include "text/sequences.h"
+
+/* The strings of a list as texts, in a userdata that is pushed; the list keeps the bytes alive.
+ * Raises for a bare string and names the item that is no string. */
+const marea_text *bind_texts(lua_State *L, int argument, size_t *count);
+marea_text bind_text(lua_State *L, int argument);
+
+/* The sequences at an argument; new ones, pushed. */
+marea_sequences *bind_sequences(lua_State *L, int argument);
+marea_sequences *bind_push_sequences(lua_State *L);
+
+/* table[name] = value for the table on top. */
+void bind_set_count(lua_State *L, const char *name, size_t value);
+
+/* A class: metatable with methods under __index, and what frees it. */
+void bind_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
+
+void bind_open_sequences(lua_State *L);
+
+#endif
