@@ -26,6 +26,7 @@
 #include "text/unicode.h"
 #include "text/splitter.h"
 #include "text/vocabulary.h"
+#include "text/subword.h"
 #include "text/sequences.h"
 
 #endif
