@@ -27,6 +27,7 @@
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/subword.h"
+#include "text/decoder.h"
 #include "text/sequences.h"
 
 #endif
