@@ -3,6 +3,7 @@
 #define MAREA_BIND_TEXT_H
 
 #include "bind.h"
+#include "text/encoding.h"
 #include "text/sequences.h"
 
 /* The strings of a list as texts, in a userdata that is pushed; the list keeps the bytes alive.

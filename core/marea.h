@@ -27,5 +27,12 @@
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/sequences.h"
+#include "text/encoding.h"
+#include "text/padding.h"
+#include "text/ragged.h"
+#include "text/bags.h"
+#include "text/skipgrams.h"
+#include "text/windows.h"
+#include "text/bucketing.h"
 
 #endif
