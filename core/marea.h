@@ -9,9 +9,11 @@
 #include "base/threads.h"
 #include "base/interrupt.h"
 #include "base/file.h"
+#include "base/csr.h"
 
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
+#include "kernels/sparse.h"
 #include "kernels/recurrent.h"
 
 #include "autodiff/tensor.h"
@@ -27,5 +29,7 @@
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/sequences.h"
+#include "text/weighting.h"
+#include "text/hashing.h"
 
 #endif
