@@ -240,11 +240,13 @@ const void *bind_vector(lua_State *L, int argument, marea_dtype type, int64_t n)
     return NULL;
   }
   marea_tensor *x = bind_tensor(L, argument);
-  if (x->rank != 1 || x->dtype != type || (n >= 0 && x->size[0] != n))
+  if (x->rank != 1 || x->dtype != type || (n >= 0 && x->size[0] != n)) {
+    const char *wanted = n < 0 ? "with one axis" : lua_pushfstring(L, "(%I)", (lua_Integer)n);
     luaL_argerror(L, argument,
-                  lua_pushfstring(L, "the vector is %s %s, expected %s (%I)",
+                  lua_pushfstring(L, "the vector is %s %s, expected %s %s",
                                   marea_dtype_name(x->dtype), marea_shape_text(x, text),
-                                  marea_dtype_name(type), (lua_Integer)n));
+                                  marea_dtype_name(type), wanted));
+  }
   bind_box *box = bind_box_new(L);
   bind_box_fill(L, box, marea_compact(x));
   return box->x->data;

@@ -12,6 +12,21 @@ static void release(void *context) {
   marea_csr_free(((sparse_context *)context)->a);
 }
 
+/* Row-sparse gradients pay off while few rows are touched; above this share an optimizer walks a
+ * dense one faster. */
+enum { DENSE_SHARE = 8 };
+
+static marea_status add_rows(marea_tensor *w, const int32_t *touched, int64_t n,
+                             const marea_real *rows) {
+  if (n < w->size[0] / DENSE_SHARE) return marea_gradient_add_rows(w, touched, n, rows);
+  marea_real *dw = marea_gradient_sum(w);
+  if (dw == NULL) return MAREA_NOMEM;
+  int64_t U = w->size[1];
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < U; j++) dw[touched[i] * U + j] += rows[i * U + j];
+  return MAREA_OK;
+}
+
 /* Rows of dW that the batch touches: the transpose of `a` without its empty rows, times dY. */
 static marea_status add_kernel_gradient(const marea_csr *a, marea_tensor *w, const marea_real *dy) {
   int32_t *touched;
@@ -22,7 +37,7 @@ static marea_status add_kernel_gradient(const marea_csr *a, marea_tensor *w, con
   marea_status status = MAREA_NOMEM;
   if (rows != NULL) {
     marea_sparse_product(t, dy, U, NULL, rows);
-    status = marea_gradient_add_rows(w, touched, t->rows, rows);
+    status = add_rows(w, touched, t->rows, rows);
   }
   marea_free(rows);
   marea_free(touched);

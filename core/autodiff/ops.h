@@ -100,7 +100,8 @@ marea_tensor *marea_affine(marea_tensor *x, marea_tensor *kernel, marea_tensor *
 
 /* ---- op_sparse.c ---- */
 /* a (N, V), sparse and without a gradient, times w (V, U) + bias (U) → (N, U); bias may be NULL.
- * The gradient of an owned w is row-sparse: only the columns that `a` fills get one. */
+ * The gradient of an owned w is row-sparse while `a` fills less than an eighth of its columns, and
+ * dense above. */
 marea_tensor *marea_sparse_matmul(marea_csr *a, marea_tensor *w, marea_tensor *bias);
 
 /* ---- op_lookup.c ---- */
