@@ -9,9 +9,11 @@
 #include "base/threads.h"
 #include "base/interrupt.h"
 #include "base/file.h"
+#include "base/csr.h"
 
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
+#include "kernels/sparse.h"
 #include "kernels/recurrent.h"
 
 #include "autodiff/tensor.h"
@@ -34,5 +36,7 @@
 #include "text/skipgrams.h"
 #include "text/windows.h"
 #include "text/bucketing.h"
+#include "text/weighting.h"
+#include "text/hashing.h"
 
 #endif

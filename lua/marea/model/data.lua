@@ -54,7 +54,7 @@ function data.read_x(who, model, x)
     error(("%s: x is a bare string; give a list of texts: { %q }"):format(who, x:sub(1, 40)), 0)
   end
   if is_texts(x) then return data.encode_texts(model, x) end
-  if not ops.is_tensor(x) then
+  if not ops.is_tensor(x) and not ops.is_sparse(x) then
     if type(x) ~= "table" then
       error(("%s: x must be a tensor or a table, got %s"):format(who, options.show(x)), 0)
     end
@@ -76,6 +76,14 @@ end
 
 -- NaN in data would only show itself later, as a loss that is NaN.
 local function check_finite(who, what, x)
+  if ops.is_sparse(x) then
+    local row, column, value = x:nonfinite()
+    if row then
+      error(("%s: %s holds %s at sample %d, feature %d"):format(who, what, tostring(value), row,
+        column), 0)
+    end
+    return
+  end
   if x:dtype() == "int32" then return end
   local finite, index = x:all_finite()
   if finite then return end
@@ -93,7 +101,7 @@ local CHUNK <const> = 4096 -- rows looked at together, which bounds the memory o
 -- The layer checks each batch, but knows places in a shuffled batch only.
 local function check_ids(who, model, x)
   local layer = embedding_of(model)
-  if not layer then return end
+  if not layer or ops.is_sparse(x) then return end
   for first = 1, x:size(1), CHUNK do
     local rows = math.min(CHUNK, x:size(1) - first + 1)
     local ids = ops.as_real(x:narrow(1, first, rows))
@@ -220,7 +228,7 @@ function data.batch(set, i, size, order)
   local batch = { rows = count, first = first }
   if order then
     local ids = order:narrow(1, first, count)
-    batch.x, batch.y = ops.take(set.x, ids), ops.take(set.y, ids)
+    batch.x, batch.y = set.x:take(ids), ops.take(set.y, ids)
     batch.weight = set.weight and ops.take(set.weight, ids)
   else
     batch.x, batch.y = rows_of(set.x, first, count), rows_of(set.y, first, count)

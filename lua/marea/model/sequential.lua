@@ -28,6 +28,7 @@ end
 local Sequential = Layer:extend("Sequential", {
   builtin = true,
   masking = "pass",
+  takes_sparse = true,
   arrange = arrange,
   options = { layers = options.required },
 })
