@@ -100,11 +100,6 @@ marea_tensor *bind_push_ids(lua_State *L, size_t count) {
   return box->x;
 }
 
-void bind_set_count(lua_State *L, const char *name, size_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
 /* sequences:pick(int32 tensor of rows counted from 0) → those sequences, in that order */
 static int pick(lua_State *L) {
   const marea_sequences *s = bind_sequences(L, 1);

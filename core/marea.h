@@ -26,8 +26,12 @@
 #include "train/safetensors.h"
 
 #include "text/unicode.h"
+#include "text/token.h"
+#include "text/normal.h"
 #include "text/splitter.h"
 #include "text/vocabulary.h"
+#include "text/pipeline.h"
+#include "text/count.h"
 #include "text/sequences.h"
 #include "text/encoding.h"
 #include "text/padding.h"

@@ -1,5 +1,7 @@
 #include "text/sequences.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
 marea_sequences *marea_sequences_new(void) {
@@ -39,6 +41,35 @@ marea_status marea_sequences_end(marea_sequences *s) {
     s->capacity *= 2;
   }
   s->offsets[++s->count] = s->id_count;
+  return MAREA_OK;
+}
+
+static marea_status reserve(void **array, size_t *capacity, size_t wanted, size_t item) {
+  if (wanted <= *capacity) return MAREA_OK;
+  void *moved = marea_realloc(*array, wanted * item);
+  if (moved == NULL) return MAREA_NOMEM;
+  *array = moved;
+  *capacity = wanted;
+  return MAREA_OK;
+}
+
+marea_status marea_sequences_append(marea_sequences *to, const marea_sequences *from) {
+  void *ids = to->ids, *offsets = to->offsets;
+  size_t wanted = to->id_count + from->id_count, rows = to->count + from->count + 2;
+  /* Half as much again, so that many short ones do not copy all each time. */
+  if (wanted > to->id_capacity) wanted += wanted / 2;
+  if (rows > to->capacity) rows += rows / 2;
+  marea_status status = reserve(&ids, &to->id_capacity, wanted, sizeof *to->ids);
+  to->ids = ids;
+  if (status == MAREA_OK) status = reserve(&offsets, &to->capacity, rows, sizeof *to->offsets);
+  to->offsets = offsets;
+  if (status != MAREA_OK) return status;
+  if (from->id_count > 0)
+    memcpy(to->ids + to->id_count, from->ids, from->id_count * sizeof *to->ids);
+  for (size_t i = 1; i <= from->count; i++)
+    to->offsets[to->count + i] = to->id_count + from->offsets[i];
+  to->id_count += from->id_count;
+  to->count += from->count;
   return MAREA_OK;
 }
 

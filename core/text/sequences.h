@@ -21,6 +21,9 @@ marea_status marea_sequences_push(marea_sequences *sequences, int32_t id);
 /* Ends the sequence that _push has filled since the last end. */
 marea_status marea_sequences_end(marea_sequences *sequences);
 
+/* Appends all sequences of `from`. */
+marea_status marea_sequences_append(marea_sequences *to, const marea_sequences *from);
+
 /* Appends the sequences `rows` (counted from 0) of `from`, in that order. MAREA_RANGE for a row
  * that is not there. */
 marea_status marea_sequences_pick(const marea_sequences *from, const int32_t *rows, size_t count,
