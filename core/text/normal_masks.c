@@ -82,7 +82,7 @@ marea_status marea_normal_html(const marea_normal_step *step, marea_text in, mar
   seeker tags = {.mark = ">", .mark_length = 1}, comments = {.mark = "-->", .mark_length = 3};
   marea_status status = MAREA_OK;
   for (size_t i = 0, next; i < in.length && status == MAREA_OK; i = next) {
-    int32_t code;
+    int32_t code = 0;
     next = i;
     while (next < in.length && in.bytes[next] != '<' && in.bytes[next] != '&') next++;
     status = marea_rewrite_keep(out, in.bytes + i, next - i);

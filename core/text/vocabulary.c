@@ -40,22 +40,29 @@ static uint64_t load4(const char *bytes) {
   return word;
 }
 
-/* The table's own hash: lives in memory only, so that it may be quick. Words of up to eight bytes,
- * most of any language, take one multiplication and no loop. */
-static uint32_t hash_word(const char *bytes, size_t length) {
+enum { SHORT = 8 };
+
+/* A word's key: with the length, the bytes themselves for a short word, which most are; else a
+ * hash, which lives in memory only and so may be quick. */
+static uint64_t key_of(const char *bytes, size_t length) {
   const unsigned char *b = (const unsigned char *)bytes;
-  uint64_t hash = length * 0x9E3779B97F4A7C15u, word = 0;
-  for (; length > 8; bytes += 8, length -= 8) {
-    hash = (hash ^ load8(bytes)) * 0xD6E8FEB86659FD93u;
+  if (length <= SHORT) {
+    if (length >= 4) return load4(bytes) | load4(bytes + length - 4) << 32;
+    if (length == 0) return 0;
+    return (uint64_t)b[0] | (uint64_t)b[length / 2] << 8 | (uint64_t)b[length - 1] << 16;
+  }
+  uint64_t hash = length * 0x9E3779B97F4A7C15u;
+  for (size_t i = 0; i + 8 < length; i += 8) {
+    hash = (hash ^ load8(bytes + i)) * 0xD6E8FEB86659FD93u;
     hash ^= hash >> 29;
   }
-  b = (const unsigned char *)bytes;
-  if (length >= 4)
-    word = load4(bytes) | load4(bytes + length - 4) << 32;
-  else if (length > 0)
-    word = (uint64_t)b[0] | (uint64_t)b[length / 2] << 8 | (uint64_t)b[length - 1] << 16;
-  hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
-  return (uint32_t)(hash >> 32);
+  hash = (hash ^ load8(bytes + length - 8)) * 0xD6E8FEB86659FD93u;
+  return hash ^ hash >> 32;
+}
+
+static size_t first_slot(const marea_vocabulary *v, uint64_t key, size_t length) {
+  uint64_t hash = (key + length * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+  return (size_t)(hash >> 32) & (v->slot_count - 1);
 }
 
 /* ---- table ---- */
@@ -90,39 +97,33 @@ size_t marea_vocabulary_bytes(const marea_vocabulary *v) {
          v->slot_count * sizeof *v->slots + 2 * v->ranked * sizeof *v->ranking;
 }
 
-static bool same_bytes(const char *a, const char *b, size_t length) {
-  if (length < 8) { /* no call for the words that come most often */
-    while (length > 0 && *a == *b) a++, b++, length--;
-    return length == 0;
-  }
-  return load8(a) == load8(b) && memcmp(a + 8, b + 8, length - 8) == 0;
-}
-
 /* The slot where the word is, or the free one where it belongs. */
-static size_t slot_of(const marea_vocabulary *v, const char *bytes, size_t length, uint32_t hash) {
-  size_t mask = v->slot_count - 1, slot = hash & mask;
+static size_t slot_of(const marea_vocabulary *v, const char *bytes, size_t length, uint64_t key) {
+  size_t mask = v->slot_count - 1, slot = first_slot(v, key, length);
   for (; v->slots[slot].place != 0; slot = (slot + 1) & mask) {
-    if (v->slots[slot].hash != hash) continue;
-    const marea_word *word = &v->words[v->slots[slot].place - 1];
-    if (word->length == length && same_bytes(v->pool + word->offset, bytes, length)) break;
+    const marea_slot *s = &v->slots[slot];
+    if (s->key != key || s->length != length) continue;
+    if (length <= SHORT) break;
+    if (memcmp(v->pool + v->words[s->place - 1].offset, bytes, length) == 0) break;
   }
   return slot;
 }
 
-static void place_in(marea_slot *slots, size_t slot_count, uint32_t hash, size_t place) {
-  size_t slot = hash & (slot_count - 1);
-  while (slots[slot].place != 0) slot = (slot + 1) & (slot_count - 1);
-  slots[slot] = (marea_slot){hash, (int32_t)place + 1};
+static void put(marea_vocabulary *v, marea_slot taken) {
+  size_t mask = v->slot_count - 1, slot = first_slot(v, taken.key, taken.length);
+  while (v->slots[slot].place != 0) slot = (slot + 1) & mask;
+  v->slots[slot] = taken;
 }
 
 static marea_status grow_slots(marea_vocabulary *v) {
-  size_t wider = 2 * v->slot_count;
-  marea_slot *slots = marea_alloc_zero(wider, sizeof *slots);
+  marea_slot *old = v->slots, *slots = marea_alloc_zero(2 * v->slot_count, sizeof *slots);
+  size_t old_count = v->slot_count;
   if (slots == NULL) return MAREA_NOMEM;
-  for (size_t i = 0; i < v->word_count; i++) place_in(slots, wider, v->words[i].hash, i);
-  marea_free(v->slots);
   v->slots = slots;
-  v->slot_count = wider;
+  v->slot_count *= 2;
+  for (size_t i = 0; i < old_count; i++)
+    if (old[i].place != 0) put(v, old[i]);
+  marea_free(old);
   return MAREA_OK;
 }
 
@@ -145,34 +146,32 @@ static marea_status make_room(marea_vocabulary *v, size_t length) {
   v->words = words;
   if (status == MAREA_OK) status = reserve(&pool, &v->pool_capacity, v->pool_bytes + length, 1);
   v->pool = pool;
-  if (status == MAREA_OK && 2 * (v->word_count + 1) > v->slot_count) status = grow_slots(v);
+  if (status == MAREA_OK && v->word_count + 1 > v->slot_count / 8 * 5) status = grow_slots(v);
   return status;
 }
 
-static int32_t add_hashed(marea_vocabulary *v, const char *bytes, size_t length, uint32_t hash) {
-  size_t slot = slot_of(v, bytes, length, hash);
+int32_t marea_vocabulary_add(marea_vocabulary *v, const char *bytes, size_t length) {
+  uint64_t key = key_of(bytes, length);
+  size_t slot = slot_of(v, bytes, length, key);
   if (v->slots[slot].place != 0) return v->slots[slot].place - 1;
   if (make_room(v, length) != MAREA_OK) return -1;
-  slot = slot_of(v, bytes, length, hash);
-  v->words[v->word_count] = (marea_word){
-      .offset = v->pool_bytes, .length = (uint32_t)length, .last_document = -1, .hash = hash};
-  v->words[v->word_count].first = v->run << 32 | v->word_count;
+  v->words[v->word_count] = (marea_word){.offset = v->pool_bytes,
+                                         .length = length,
+                                         .last_document = -1,
+                                         .first = v->run << 32 | v->word_count};
   if (length > 0) memcpy(v->pool + v->pool_bytes, bytes, length);
   v->pool_bytes += length;
-  v->slots[slot] = (marea_slot){hash, (int32_t)++v->word_count};
+  put(v, (marea_slot){key, (uint32_t)length, (int32_t)++v->word_count});
   return (int32_t)v->word_count - 1;
 }
 
-int32_t marea_vocabulary_add(marea_vocabulary *v, const char *bytes, size_t length) {
-  return add_hashed(v, bytes, length, hash_word(bytes, length));
-}
-
 int32_t marea_vocabulary_find(const marea_vocabulary *v, const char *bytes, size_t length) {
-  return v->slots[slot_of(v, bytes, length, hash_word(bytes, length))].place - 1;
+  if (length > UINT32_MAX) return -1;
+  return v->slots[slot_of(v, bytes, length, key_of(bytes, length))].place - 1;
 }
 
 marea_status marea_vocabulary_note(marea_vocabulary *v, const char *bytes, size_t length) {
-  int32_t place = add_hashed(v, bytes, length, hash_word(bytes, length));
+  int32_t place = marea_vocabulary_add(v, bytes, length);
   if (place < 0) return marea_error_code();
   marea_word *word = &v->words[place];
   word->count++;
@@ -185,7 +184,7 @@ marea_status marea_vocabulary_merge(marea_vocabulary *v, const marea_vocabulary 
                                     bool by_first) {
   for (size_t i = 0; i < from->word_count; i++) {
     const marea_word *theirs = &from->words[i];
-    int32_t place = add_hashed(v, from->pool + theirs->offset, theirs->length, theirs->hash);
+    int32_t place = marea_vocabulary_add(v, from->pool + theirs->offset, theirs->length);
     if (place < 0) return marea_error_code();
     marea_word *word = &v->words[place];
     bool is_new = word->count == 0;
@@ -202,12 +201,24 @@ static int by_first(const void *left, const void *right) {
   return a->first < b->first ? -1 : a->first > b->first;
 }
 
+static bool is_settled(const marea_vocabulary *v) {
+  for (size_t i = 1; i < v->word_count; i++)
+    if (v->words[i].first < v->words[i - 1].first) return false;
+  return true;
+}
+
 void marea_vocabulary_settle(marea_vocabulary *v) {
-  qsort(v->words, v->word_count, sizeof *v->words, by_first);
-  memset(v->slots, 0, v->slot_count * sizeof *v->slots);
+  bool sorted = is_settled(v);
+  if (!sorted) {
+    qsort(v->words, v->word_count, sizeof *v->words, by_first);
+    memset(v->slots, 0, v->slot_count * sizeof *v->slots);
+  }
   for (size_t i = 0; i < v->word_count; i++) {
+    const marea_word *word = &v->words[i];
+    if (!sorted)
+      put(v, (marea_slot){key_of(v->pool + word->offset, word->length), (uint32_t)word->length,
+                          (int32_t)i + 1});
     v->words[i].first = i;
-    place_in(v->slots, v->slot_count, v->words[i].hash, i);
   }
   v->run = 0;
 }

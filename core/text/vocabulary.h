@@ -7,18 +7,19 @@
 #include "text/unicode.h"
 
 typedef struct marea_word {
-  size_t offset;   /* in the pool */
-  uint32_t length; /* bytes */
-  uint32_t hash;
+  size_t offset;     /* in the pool */
+  size_t length;     /* bytes */
   int64_t count;     /* occurrences */
   int64_t documents; /* documents with it */
   int64_t last_document;
   uint64_t first; /* when it was first seen: run of the count (upper half), place in that run */
 } marea_word;
 
+/* Words of up to eight bytes are told apart by their key, without a look at the pool. */
 typedef struct marea_slot {
-  uint32_t hash;
-  int32_t place; /* in words + 1; 0: free */
+  uint64_t key;    /* the bytes of a short word, a hash of a long one */
+  uint32_t length; /* bytes */
+  int32_t place;   /* in words + 1; 0: free */
 } marea_slot;
 
 typedef struct marea_vocabulary {
