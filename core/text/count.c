@@ -27,15 +27,38 @@ typedef struct counting {
   worker workers[MAREA_COUNT_WORKERS];
 } counting;
 
+/* Tokens on their way into a table. */
+typedef struct batch {
+  marea_vocabulary *table;
+  size_t count;
+  marea_prepared words[MAREA_PREPARED];
+} batch;
+
+static marea_status note_batch(batch *b) {
+  marea_status status = marea_vocabulary_note_all(b->table, b->words, b->count);
+  b->count = 0;
+  return status;
+}
+
+static marea_status batch_token(void *context, const marea_token *token) {
+  batch *b = context;
+  marea_vocabulary_prepare(b->table, token->bytes, token->length, &b->words[b->count++]);
+  return b->count == MAREA_PREPARED ? note_batch(b) : MAREA_OK;
+}
+
 static marea_status note_token(void *context, const marea_token *token) {
-  return marea_vocabulary_note(context, token->bytes, token->length);
+  const batch *b = context;
+  return marea_vocabulary_note(b->table, token->bytes, token->length);
 }
 
 static marea_status count_run(const counting *all, worker *w, const marea_text *texts, size_t count,
                               size_t first) {
   marea_status status = MAREA_OK;
+  batch b = {.table = w->table};
+  marea_token_sink *sink = marea_pipeline_keeps_tokens(all->pipeline) ? batch_token : note_token;
   for (size_t i = 0; i < count && status == MAREA_OK; i++) {
-    status = marea_pipeline_run(all->pipeline, texts[i], false, w->scratch, note_token, w->table);
+    status = marea_pipeline_run(all->pipeline, texts[i], false, w->scratch, sink, &b);
+    if (status == MAREA_OK) status = note_batch(&b);
     w->table->document_count++;
     w->failed_text = first + i;
   }

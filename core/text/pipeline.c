@@ -92,6 +92,10 @@ bool marea_pipeline_has_function(const marea_pipeline *p) {
   return false;
 }
 
+bool marea_pipeline_keeps_tokens(const marea_pipeline *p) {
+  return p->ngram_count == 0;
+}
+
 marea_pipeline_scratch *marea_pipeline_scratch_new(void) {
   return marea_alloc_zero(1, sizeof(marea_pipeline_scratch));
 }

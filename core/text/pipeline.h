@@ -41,6 +41,10 @@ void marea_pipeline_free(marea_pipeline *pipeline); /* NULL is allowed */
 /* Whether a function of the caller's takes part, so that it must run in the caller's thread. */
 bool marea_pipeline_has_function(const marea_pipeline *pipeline);
 
+/* Whether the bytes of all tokens of a text stay until the run ends, not only until the sink
+ * returns. */
+bool marea_pipeline_keeps_tokens(const marea_pipeline *pipeline);
+
 /* A thread's memory, used again for each text. */
 typedef struct marea_pipeline_scratch {
   marea_normal_scratch normal;

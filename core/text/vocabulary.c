@@ -150,8 +150,7 @@ static marea_status make_room(marea_vocabulary *v, size_t length) {
   return status;
 }
 
-int32_t marea_vocabulary_add(marea_vocabulary *v, const char *bytes, size_t length) {
-  uint64_t key = key_of(bytes, length);
+static int32_t add_keyed(marea_vocabulary *v, const char *bytes, size_t length, uint64_t key) {
   size_t slot = slot_of(v, bytes, length, key);
   if (v->slots[slot].place != 0) return v->slots[slot].place - 1;
   if (make_room(v, length) != MAREA_OK) return -1;
@@ -165,18 +164,42 @@ int32_t marea_vocabulary_add(marea_vocabulary *v, const char *bytes, size_t leng
   return (int32_t)v->word_count - 1;
 }
 
+int32_t marea_vocabulary_add(marea_vocabulary *v, const char *bytes, size_t length) {
+  return add_keyed(v, bytes, length, key_of(bytes, length));
+}
+
 int32_t marea_vocabulary_find(const marea_vocabulary *v, const char *bytes, size_t length) {
   if (length > UINT32_MAX) return -1;
   return v->slots[slot_of(v, bytes, length, key_of(bytes, length))].place - 1;
 }
 
+static void note_place(marea_vocabulary *v, int32_t place) {
+  marea_word *word = &v->words[place];
+  word->count++;
+  word->documents += word->last_document != v->document_count;
+  word->last_document = v->document_count;
+}
+
 marea_status marea_vocabulary_note(marea_vocabulary *v, const char *bytes, size_t length) {
   int32_t place = marea_vocabulary_add(v, bytes, length);
   if (place < 0) return marea_error_code();
-  marea_word *word = &v->words[place];
-  word->count++;
-  if (word->last_document != v->document_count) word->documents++;
-  word->last_document = v->document_count;
+  note_place(v, place);
+  return MAREA_OK;
+}
+
+void marea_vocabulary_prepare(const marea_vocabulary *v, const char *bytes, size_t length,
+                              marea_prepared *word) {
+  *word = (marea_prepared){bytes, length, key_of(bytes, length), 0};
+  __builtin_prefetch(&v->slots[first_slot(v, word->key, length)]);
+}
+
+marea_status marea_vocabulary_note_all(marea_vocabulary *v, marea_prepared *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    words[i].place = add_keyed(v, words[i].bytes, words[i].length, words[i].key);
+    if (words[i].place < 0) return marea_error_code();
+    __builtin_prefetch(&v->words[words[i].place].count, 1);
+  }
+  for (size_t i = 0; i < count; i++) note_place(v, words[i].place);
   return MAREA_OK;
 }
 

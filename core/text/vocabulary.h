@@ -50,6 +50,22 @@ marea_text marea_vocabulary_word(const marea_vocabulary *vocabulary, int32_t pla
  * raising document_count. */
 marea_status marea_vocabulary_note(marea_vocabulary *vocabulary, const char *bytes, size_t length);
 
+/* The same in batches, so that memory is waited for once for many words: _prepare each word (its
+ * bytes must stay), then _note_all. */
+enum { MAREA_PREPARED = 32 };
+
+typedef struct marea_prepared {
+  const char *bytes;
+  size_t length;
+  uint64_t key;
+  int32_t place;
+} marea_prepared;
+
+void marea_vocabulary_prepare(const marea_vocabulary *vocabulary, const char *bytes, size_t length,
+                              marea_prepared *word);
+marea_status marea_vocabulary_note_all(marea_vocabulary *vocabulary, marea_prepared *words,
+                                       size_t count);
+
 /* Adds the words, counts and documents of another, new words behind the old ones. `by_first`: both
  * count the same texts, and marea_vocabulary_settle will put the words in order. */
 marea_status marea_vocabulary_merge(marea_vocabulary *vocabulary, const marea_vocabulary *from,
