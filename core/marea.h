@@ -9,6 +9,10 @@
 #include "base/threads.h"
 #include "base/interrupt.h"
 #include "base/file.h"
+#include "base/folder.h"
+#include "base/source.h"
+#include "base/lines.h"
+#include "base/idx.h"
 
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
@@ -27,5 +31,7 @@
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/sequences.h"
+#include "text/csv.h"
+#include "text/conll.h"
 
 #endif
