@@ -1,5 +1,5 @@
 /* Files as streams: lines, whole texts, what lies in a folder. The Lua side is
- * lua/marea/corpora/readers.lua. */
+ * lua/marea/corpora. */
 #include "base/folder.h"
 #include "base/lines.h"
 #include "bind_readers.h"
@@ -149,8 +149,8 @@ static int free_folder(lua_State *L) {
   return 0;
 }
 
-/* folder(path) → list of names in byte order, list of booleans (is it a folder?), how many things
- * are not listed; or nil and a message */
+/* folder(path) → list of names in byte order, list of sizes in bytes, false for folders, how
+ * many things are not listed; or nil and a message */
 static int list_folder(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   marea_folder **box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -163,7 +163,10 @@ static int list_folder(lua_State *L) {
   for (size_t i = 0; i < (*box)->count; i++) {
     lua_pushstring(L, (*box)->entries[i].name);
     lua_rawseti(L, -3, (lua_Integer)i + 1);
-    lua_pushboolean(L, (*box)->entries[i].folder);
+    if ((*box)->entries[i].folder)
+      lua_pushboolean(L, false);
+    else
+      lua_pushinteger(L, (lua_Integer)(*box)->entries[i].size);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   lua_pushinteger(L, (lua_Integer)(*box)->others);
@@ -184,4 +187,5 @@ void bind_open_lines(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   bind_open_tables(L);
   bind_open_idx(L);
+  bind_open_keras_ids(L);
 }

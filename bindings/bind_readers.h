@@ -21,5 +21,6 @@ int bind_progress(lua_State *L, const marea_source *source, uint64_t position);
 
 void bind_open_tables(lua_State *L);
 void bind_open_idx(lua_State *L);
+void bind_open_keras_ids(lua_State *L);
 
 #endif

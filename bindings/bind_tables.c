@@ -1,4 +1,4 @@
-/* Tables as text: CSV and CoNLL. The Lua side is lua/marea/corpora/readers.lua. */
+/* Tables as text: CSV and CoNLL. The Lua side is lua/marea/corpora. */
 #include "bind_readers.h"
 #include "text/conll.h"
 #include "text/csv.h"
@@ -8,14 +8,14 @@
 
 /* ---- which columns are wanted ---- */
 
-enum { MOST_COLUMNS = 200 };
+enum { MOST_COLUMNS = 1024 };
 
 /* The columns at an argument, a list of places from 1 on, as places from 0 on in a userdata that is
  * pushed. */
 static const size_t *check_columns(lua_State *L, int argument, size_t width, int *count) {
   luaL_checktype(L, argument, LUA_TTABLE);
   lua_Integer length = luaL_len(L, argument);
-  luaL_argcheck(L, length >= 1 && length <= MOST_COLUMNS, argument, "1 to 200 columns");
+  luaL_argcheck(L, length >= 1 && length <= MOST_COLUMNS, argument, "1 to 1024 columns");
   size_t *columns = lua_newuserdatauv(L, (size_t)length * sizeof *columns, 0);
   for (lua_Integer i = 0; i < length; i++) {
     lua_geti(L, argument, i + 1);
@@ -141,7 +141,7 @@ static int close_csv(lua_State *L) {
 static int new_conll(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   lua_Integer width = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, width >= 1 && width <= MOST_COLUMNS, 2, "1 to 200 columns");
+  luaL_argcheck(L, width >= 1 && width <= MOST_COLUMNS, 2, "1 to 1024 columns");
   marea_conll_options options = {
       .width = (size_t)width, .separator = check_character(L, 3), .conllu = lua_toboolean(L, 4)};
   void **box = bind_reader_push(L, CONLL);

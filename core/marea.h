@@ -31,6 +31,7 @@
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/sequences.h"
+#include "text/keras_ids.h"
 #include "text/csv.h"
 #include "text/conll.h"
 

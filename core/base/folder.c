@@ -16,7 +16,7 @@ static int by_bytes(const void *a, const void *b) {
   return strcmp(((const marea_folder_entry *)a)->name, ((const marea_folder_entry *)b)->name);
 }
 
-static marea_status push(marea_folder *list, const char *name, bool folder) {
+static marea_status push(marea_folder *list, const char *name, const struct stat *facts) {
   if (list->count == list->capacity) {
     size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
     void *wider = marea_realloc(list->entries, capacity * sizeof *list->entries);
@@ -26,7 +26,8 @@ static marea_status push(marea_folder *list, const char *name, bool folder) {
   }
   char *copy = marea_strdup(name);
   if (copy == NULL) return MAREA_NOMEM;
-  list->entries[list->count++] = (marea_folder_entry){copy, folder};
+  list->entries[list->count++] =
+      (marea_folder_entry){copy, S_ISDIR(facts->st_mode), (uint64_t)facts->st_size};
   return MAREA_OK;
 }
 
@@ -38,7 +39,7 @@ static marea_status add_entry(marea_folder *list, DIR *stream, const char *name)
   bool link = fstatat(descriptor, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(facts.st_mode);
   bool found = fstatat(descriptor, name, &facts, 0) == 0;
   if (found && (S_ISREG(facts.st_mode) || (S_ISDIR(facts.st_mode) && !link)))
-    return push(list, name, S_ISDIR(facts.st_mode));
+    return push(list, name, &facts);
   list->others++;
   return MAREA_OK;
 }

@@ -4,12 +4,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
 typedef struct marea_folder_entry {
   char *name; /* any bytes but "/" and NUL */
   bool folder;
+  uint64_t size; /* bytes of a file */
 } marea_folder_entry;
 
 typedef struct marea_folder {
