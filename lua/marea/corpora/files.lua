@@ -42,8 +42,9 @@ function files.find(dir, sets, names)
         local path = folder .. "/" .. name .. ending
         local file, why = io.open(path, "rb")
         if file then
+          local _, unreadable = file:read(0) -- a folder can be opened, but not read
           file:close()
-          return path
+          if not unreadable then return path end
         end
         message = message or why
       end

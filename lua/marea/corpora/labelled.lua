@@ -8,7 +8,31 @@ local tables = require "marea.corpora.tables"
 
 local labelled = {}
 
---- The Spanish part of UMSAB (Barbieri et al., 2022; InterTASS 2017): tweets, balanced.
+-- Columns label and text of a part: a table, or the original pair of files, a line for each tweet.
+local function read_tweets(dir, name)
+  local path, message = files.find(dir, { "es-sentiment-tweets" },
+    { name .. ".tsv", name .. "_text.txt" })
+  if not path then return nil, message end
+  if not path:find("_text.txt", 1, true) then
+    local columns
+    columns, message = tables.read_tsv(path, { "label", "text" })
+    return columns, columns and path or message
+  end
+  local labels_path, texts, labels
+  texts, message = lines.read_lines(path)
+  if not texts then return nil, message end
+  labels_path, message = files.find(dir, { "es-sentiment-tweets" }, name .. "_labels.txt")
+  if not labels_path then return nil, message end
+  labels, message = lines.read_lines(labels_path)
+  if not labels then return nil, message end
+  if #labels ~= #texts then
+    return nil, ('"%s": %d labels for %d texts'):format(labels_path, #labels, #texts)
+  end
+  return { label = labels, text = texts }, labels_path
+end
+
+--- The Spanish part of UMSAB (Barbieri et al., 2022; InterTASS 2017): tweets, balanced. Reads tables
+-- train.tsv, val.tsv, test.tsv, or the original train_text.txt and train_labels.txt and so on.
 -- @tparam[opt] table given `dir` (default: MAREA_DATA)
 -- @treturn table { train = { texts, labels }, valid = …, test = …, label_names }; labels: int32
 -- tensor (N): 0 negative, 1 neutral, 2 positive
@@ -20,17 +44,14 @@ function labelled.es_sentiment_tweets(given)
   if not dir then return nil, message end
   local result = { label_names = { [0] = "negative", "neutral", "positive" } }
   for part, name in pairs{ train = "train", valid = "val", test = "test" } do
-    local path, columns, labels
-    path, message = files.find(dir, { "es-sentiment-tweets" }, name .. ".tsv")
-    if not path then return nil, message end
-    columns, message = tables.read_tsv(path, { "label", "text" })
-    if not columns then return nil, message end
-    labels, message = native.numbers(columns.label, "int32")
-    if not labels then
-      return nil, ('"%s" line %d: the label is "%s", expected 0, 1 or 2'):format(path, message + 1,
-        columns.label[message])
+    local columns, path = read_tweets(dir, name)
+    if not columns then return nil, path end
+    for i, label in ipairs(columns.label) do
+      if not label:find("^[012]$") then
+        return nil, ('"%s" row %d: the label is "%s", expected 0, 1 or 2'):format(path, i, label)
+      end
     end
-    result[part] = { texts = columns.text, labels = labels }
+    result[part] = { texts = columns.text, labels = native.numbers(columns.label, "int32") }
   end
   return result
 end

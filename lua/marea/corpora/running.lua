@@ -32,7 +32,8 @@ function running.ptb(given)
     { "dir" })
   local result = {}
   for _, part in ipairs{ "train", "valid", "test" } do
-    local path, message = find("corpora.ptb", read, { "ptb", "simple-examples/data" },
+    local path, message = find("corpora.ptb", read, { "ptb", "simple-examples/data",
+      "ptb/simple-examples/data" },
       ("ptb.%s.txt"):format(part))
     if not path then return nil, message end
     local texts
@@ -73,14 +74,21 @@ local function paragraphs(text)
   return list
 end
 
---- Don Quijote (Cervantes; Project Gutenberg no. 2000).
+--- Don Quijote (Cervantes; Project Gutenberg no. 2000). Reads quijote.txt, or the original pg2000.txt
+-- without the publisher's words before and behind the book.
 -- @tparam[opt] table given `dir` (default: MAREA_DATA)
 -- @treturn table { text, train = { texts } }: the whole book; its paragraphs, each in one line
 -- @return nil and a message
 function running.es_quijote(given)
   local read = options.read("corpora.es_quijote", given, { dir = options.optional }, { "dir" })
-  local text, message = read_whole("corpora.es_quijote", read, { "es-quijote" }, "quijote.txt")
+  local text, message = read_whole("corpora.es_quijote", read, { "es-quijote" },
+    { "quijote.txt", "pg2000.txt" })
   if not text then return nil, message end
+  text = text:gsub("\r\n", "\n")
+  -- Project Gutenberg's own words stand before and behind these lines
+  local _, begins = text:find("%*%*%* ?START OF TH[^\n]*\n")
+  local ends = text:find("%*%*%* ?END OF TH")
+  if begins and ends then text = text:sub(begins + 1, ends - 1) end
   return { text = text, train = { texts = paragraphs(text) } }
 end
 
@@ -104,7 +112,8 @@ end
 -- @return nil and a message
 function running.spa_eng(given)
   local read = options.read("corpora.spa_eng", given, { dir = options.optional }, { "dir" })
-  local path, message = find("corpora.spa_eng", read, { "spa-eng" }, "spa.txt")
+  local path, message = find("corpora.spa_eng", read, { "spa-eng", "spa-eng/spa-eng" },
+    "spa.txt")
   if not path then return nil, message end
   local columns
   columns, message = tables.read_table(tables.tsv(path, { columns = { 1, 2 }, header = false }))

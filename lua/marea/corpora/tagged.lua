@@ -35,7 +35,8 @@ function tagged.conll2002_es(given)
   local result = {}
   for part, name in pairs{ train = "esp.train", valid = "esp.testa", test = "esp.testb" } do
     local path
-    path, message = files.find(dir, { "conll2002-es", "conll2002" }, name)
+    path, message = files.find(dir, { "conll2002-es", "conll2002",
+      "conll2002-es/conll2002" }, name)
     if not path then return nil, message end
     result[part], message = collect({ sentences = "word", pos = "pos", tags = "tag" },
       sentences.conll(path))
