@@ -10,6 +10,10 @@
 #include "base/interrupt.h"
 #include "base/file.h"
 #include "base/csr.h"
+#include "base/folder.h"
+#include "base/source.h"
+#include "base/lines.h"
+#include "base/idx.h"
 
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
@@ -42,5 +46,8 @@
 #include "text/bucketing.h"
 #include "text/weighting.h"
 #include "text/hashing.h"
+#include "text/keras_ids.h"
+#include "text/csv.h"
+#include "text/conll.h"
 
 #endif
