@@ -208,10 +208,10 @@ local ModelCheckpoint = define("ModelCheckpoint", { filepath = options.required,
 
 function ModelCheckpoint:on_train_begin()
   watch(self)
+  self.decided = nil
   if self.initial_value_threshold then self.best = self.initial_value_threshold end
 end
 
-ModelCheckpoint.comes_last = true
 keeps_numbers(ModelCheckpoint, { "best" })
 
 local function fill(path, epoch, logs)
@@ -223,13 +223,19 @@ local function fill(path, epoch, logs)
   end))
 end
 
+-- Whether to save after this epoch. All of them decide before the first one saves, so that each file
+-- has the best values of all.
+function ModelCheckpoint:decide(epoch, logs)
+  self.decided, self.due = epoch, epoch % self.save_freq == 0
+  if not self.due or not self.save_best_only then return end
+  local current = monitored(self, logs)
+  self.due = current ~= nil and self.improved(current, self.best)
+  if self.due then self.best = current end
+end
+
 function ModelCheckpoint:on_epoch_end(epoch, logs)
-  if epoch % self.save_freq ~= 0 then return end
-  if self.save_best_only then
-    local current = monitored(self, logs)
-    if current == nil or not self.improved(current, self.best) then return end
-    self.best = current
-  end
+  if self.decided ~= epoch then self:decide(epoch, logs) end
+  if not self.due then return end
   local path = fill(self.filepath, epoch, logs)
   local ok, message
   if self.save_weights_only then
@@ -397,13 +403,16 @@ end
 --- on_epoch_end of all; those that save come last.
 function List:epoch_end(epoch, logs)
   self.epoch = epoch
-  for _, last in ipairs{ false, true } do
-    for _, callback in ipairs(self.members) do
-      if callback.on_epoch_end and (callback.comes_last or false) == last then
-        callback:on_epoch_end(epoch, logs)
-      end
+  local last = {}
+  for _, callback in ipairs(self.members) do
+    if callback.decide then
+      last[#last + 1] = callback
+    elseif callback.on_epoch_end then
+      callback:on_epoch_end(epoch, logs)
     end
   end
+  for _, callback in ipairs(last) do callback:decide(epoch, logs) end
+  for _, callback in ipairs(last) do callback:on_epoch_end(epoch, logs) end
 end
 
 --- The states of those that have one, as { epoch = …, { class_name, monitor, state, tensors }, … };

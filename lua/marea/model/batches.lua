@@ -14,16 +14,16 @@ function batches.lengths(x)
 end
 
 --- The order of one epoch: an int32 tensor of 0-based rows, or nil for the order of the data.
--- With lengths, pools of 50 batches are sorted by length; with shuffle, the pools are random and so
+-- With bucket_lengths, pools of 50 batches are sorted by length; with shuffle, the pools are random and so
 -- is the order of the batches, of which the short last one stays last.
 -- @tparam integer rows
--- @tparam table given `shuffle`, `batch_size`, `lengths` (an int32 tensor when bucketing)
+-- @tparam table given `shuffle`, `batch_size`, `bucket_lengths` (an int32 tensor when bucketing)
 -- @tparam stream stream
 function batches.order(rows, given, stream)
   local order = given.shuffle and stream:permutation(rows) or nil
-  if not given.lengths then return order end
+  if not given.bucket_lengths then return order end
   order = order or ops.arange(0, rows - 1, 1, { dtype = "int32" })
-  ops.bucket_sort(order, given.lengths, bucket_batches * given.batch_size)
+  ops.bucket_sort(order, given.bucket_lengths, bucket_batches * given.batch_size)
   if given.shuffle then ops.bucket_shuffle(order, given.batch_size, stream) end
   return order
 end

@@ -58,20 +58,21 @@ local function quotas(groups, classes, held, rows)
   return quota
 end
 
-local function stratified(order, first, set)
-  local shape = set.y:shape()
-  local ids = data.class_ids(set.y)
+-- A class id for each row.
+local function classes_of(set)
+  local ok, ids = pcall(data.class_ids, set.y)
+  if not ok then
+    error("fit: validation_method \"stratified\" needs class ids, y holds fractions", 0)
+  end
   if #ids:shape() ~= 1 then
     error(("fit: validation_method \"stratified\" needs one class a sample, y is (%s)"):format(
-      table.concat(shape, ", ")), 0)
+      table.concat(set.y:shape(), ", ")), 0)
   end
-  if set.y:dtype() ~= "int32" and (#shape == 1 or shape[#shape] == 1) then
-    local apart = native.not_equal(set.y:reshape{ -1 }, ids:cast("real"))
-    if native.max(apart):item() > 0 then
-      error("fit: validation_method \"stratified\" needs class ids, y holds fractions", 0)
-    end
-  end
-  local groups, classes = group(order, ids:totable())
+  return ids:totable()
+end
+
+local function stratified(order, first, set)
+  local groups, classes = group(order, classes_of(set))
   local quota = quotas(groups, classes, #order - first, #order)
   local train, held = {}, {}
   for _, class in ipairs(classes) do

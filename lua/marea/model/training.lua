@@ -98,9 +98,9 @@ end
 
 -- Says once what bucketing saves.
 local function note_padding(read, run, order)
-  if not read.lengths or run.history.padding_share then return end
-  run.history.padding_share = batches.padding_share(read.lengths, order, read.batch_size)
-  local before = batches.padding_share(read.lengths, nil, read.batch_size)
+  if not read.bucket_lengths or run.history.padding_share then return end
+  run.history.padding_share = batches.padding_share(read.bucket_lengths, order, read.batch_size)
+  local before = batches.padding_share(read.bucket_lengths, nil, read.batch_size)
   run.progress:note(("bucket_by_length: %.1f%% of the steps are padding, %.1f%% with batches of %d "
     .. "in the data's order%s"):format(100 * run.history.padding_share, 100 * before, read.batch_size,
     read.trim and "" or "; all are computed, because the model does not mask its input"))
@@ -178,7 +178,7 @@ local function prepare_buckets(model, set, read)
   if not set.lengths and not ids then
     error("fit: bucket_by_length needs lengths, or x as (batch, time) of ids padded with 0", 0)
   end
-  read.lengths = set.lengths or batches.lengths(set.x)
+  read.bucket_lengths = set.lengths or batches.lengths(set.x)
   read.trim = (set.lengths ~= nil or inference.masks_padding(model)) and not fixed_width(model)
   read.timed = #model:output_shape(model.input_shape) > 2
 end
