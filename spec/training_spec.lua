@@ -1,5 +1,4 @@
 -- What fit does around its steps: going on, buckets and lengths, splits, targets.
-local helper = require "spec.helper"
 local marea = require "marea"
 local native = require "marea.native"
 local support = require "spec.support"

@@ -5,7 +5,8 @@ local ops = require "marea.ops"
 local progress = {}
 progress.__index = progress
 
-local BAR <const> = 24 -- its cells, where there is room
+local BAR <const>, SHORT_BAR <const> = 24, 8 -- its cells, where there is room and where not
+local NARROW <const> = 40 -- columns below which there is no bar
 local PAUSE <const> = 0.1 -- seconds from one drawing to the next
 
 -- A terminal on which a line can be rewritten.
@@ -66,19 +67,25 @@ local function cut(text, columns)
   return text:sub(1, (utf8.offset(text, columns) or columns) - 1)
 end
 
+local function bar_of(cells, batch, steps)
+  local full = cells * batch // steps
+  return ("[%s%s]"):format(("="):rep(full), (" "):rep(cells - full))
+end
+
 --- One line of at most `columns` - 1 characters: epoch, bar, batches, time left, values. Where room
--- is short the bar shrinks first, then the line is cut.
-function progress.line(self, batch, seconds, logs, columns)
+-- is short the bar shrinks first, then the values are cut.
+function progress:line(batch, seconds, logs, columns)
+  local shown = {}
+  for name, value in pairs(logs) do
+    if name ~= "gradient_norm" then shown[name] = value end -- the epoch's line has it
+  end
   local head = ("Epoch %d/%d "):format(self.epoch, self.epochs)
   local left = seconds / batch * (self.steps - batch)
-  local tail = (" %d/%d %s left %s"):format(batch, self.steps, time_text(left), values_text(logs))
+  local count = ("%" .. #tostring(self.steps) .. "d"):format(batch) -- the bar keeps its place
+  local tail = (" %s/%d %s left %s"):format(count, self.steps, time_text(left), values_text(shown))
   local room = columns - 1 - #head - (utf8.len(tail) or #tail) - 2
-  local cells = math.min(BAR, room)
-  local bar = ""
-  if cells >= 4 then
-    local full = cells * batch // self.steps
-    bar = ("[%s%s]"):format(("="):rep(full), (" "):rep(cells - full))
-  end
+  local cells = math.max(SHORT_BAR, math.min(BAR, room))
+  local bar = columns < NARROW and "" or bar_of(cells, batch, self.steps)
   return cut(head .. bar .. tail, columns)
 end
 

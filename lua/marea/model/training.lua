@@ -153,6 +153,7 @@ local function run_epochs(model, set, validation, read, run)
       validate(model, validation, read, run, logs)
     end
     if run.interrupted then
+      run.history.partial = logs
       run.progress:note(("Interrupted %s in epoch %d; the model keeps what it has learnt.")
         :format(run.interrupted, epoch))
       return
@@ -191,8 +192,9 @@ end
 
 --- Trains the model.
 --
--- Ctrl-C ends the epoch after the current batch; the model and the history stay as they are then, and
--- `history.interrupted` is true. A second Ctrl-C ends the process.
+-- Ctrl-C ends the epoch after the current batch: the model keeps what it has learnt, the history its
+-- whole epochs; `history.interrupted` is true and `history.partial` has the values of the epoch that
+-- was cut. A second Ctrl-C ends the process.
 -- @tparam tensor|table x (N, …), or texts when the model has a tokenizer
 -- @tparam tensor|table y (N, …)
 -- @tparam[opt] table given `batch_size` 32, `epochs` 1 (the number of the last epoch),
