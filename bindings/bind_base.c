@@ -1,5 +1,6 @@
 /* Memory counters, threads, clock, interrupts. */
-#define _POSIX_C_SOURCE 200112L
+#define _DEFAULT_SOURCE /* clock_gettime, the size of a terminal */
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,11 +58,25 @@ static int is_terminal(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"memory", memory},           {"fail_at", fail_at},
-    {"threads", threads},         {"clock", clock_seconds},
-    {"interrupted", interrupted}, {"interrupt_watch", interrupt_watch},
-    {"is_terminal", is_terminal}, {NULL, NULL}};
+/* terminal_width([descriptor]): columns of the terminal on standard output (1), or another one; nil
+ * where there is none or it does not know */
+static int terminal_width(lua_State *L) {
+  struct winsize size;
+  if (ioctl((int)luaL_optinteger(L, 1, STDOUT_FILENO), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+    return 0;
+  lua_pushinteger(L, size.ws_col);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"memory", memory},
+                                     {"fail_at", fail_at},
+                                     {"threads", threads},
+                                     {"clock", clock_seconds},
+                                     {"interrupted", interrupted},
+                                     {"interrupt_watch", interrupt_watch},
+                                     {"is_terminal", is_terminal},
+                                     {"terminal_width", terminal_width},
+                                     {NULL, NULL}};
 
 void bind_open_base(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

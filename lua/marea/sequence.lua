@@ -120,8 +120,8 @@ end
 local function bucket_order(lengths, read)
   local rows = lengths:size(1)
   local stream = read.shuffle and stream_of(read.seed)
-  local order = (stream or native.new_stream(0, 0)):permutation(rows)
-  if not stream then order = native.cast(native.arange(0, rows - 1), "int32") end
+  local order = stream and stream:permutation(rows)
+    or native.arange(0, rows - 1, 1, { dtype = "int32" })
   local pool = stream and read.pool * read.batch_size or rows
   native.bucket_sort(order, lengths, pool)
   if stream then native.bucket_shuffle(order, read.batch_size, stream) end
