@@ -124,8 +124,15 @@ function Tokenizer:sequences_to_matrix(sequences, mode)
 end
 
 --- Texts as a bag-of-words matrix.
-function Tokenizer:texts_to_matrix(texts, mode)
-  return self:sequences_to_matrix((encode(self, texts)), mode)
+-- @tparam {string,...} texts
+-- @tparam[opt="binary"] string mode as for sequences_to_matrix
+-- @tparam[opt] table given `sparse` (false): a sparse matrix (marea.sparse), whose size goes by the
+-- words that are there, not by the columns
+function Tokenizer:texts_to_matrix(texts, mode, given)
+  local read = options.read("texts_to_matrix", given, { sparse = false })
+  local sequences = encode(self, texts)
+  if not read.sparse then return self:sequences_to_matrix(sequences, mode) end
+  return require("marea.text.weighting").keras(self, sequences, mode, columns_of(self))
 end
 
 --- Ids back to words, joined by one blank; ids without a word become the OOV word or vanish.
@@ -267,14 +274,18 @@ end
 -- an id.
 -- @tparam string source
 -- @tparam integer n ids are 1 … n-1
--- @tparam[opt] table given `seed`, and as for text_to_word_sequence
+-- @tparam[opt] table given `hash`: "marea" (default) or "md5", which gives the ids of Keras's
+-- hash_function "md5"; `seed` (not for md5), and as for text_to_word_sequence
 function text.hashing_trick(source, n, given)
   options.integer("hashing_trick", "n", n, 2)
   given = given or {}
   local words = text.text_to_word_sequence(source,
     { filters = given.filters, lower = given.lower, split = given.split })
+  local hash = options.choice("hashing_trick", "hash", given.hash or "marea", { "marea", "md5" })
+  if hash == "md5" and given.seed then error("hashing_trick: md5 has no seed", 0) end
   for i, word in ipairs(words) do
-    words[i] = native.hash_bytes(word, given.seed or 0) % (n - 1) + 1
+    words[i] = (hash == "md5" and native.md5_modulo(word, n - 1)
+      or native.hash_bytes(word, given.seed or 0) % (n - 1)) + 1
   end
   return words
 end
@@ -282,4 +293,9 @@ end
 --- What Keras calls one_hot: hashing_trick.
 text.one_hot = text.hashing_trick
 
-return text
+return setmetatable(text, { __index = function(_, name)
+  if name == "encodings" then
+    text.encodings = require "marea.text.encodings"
+    return text.encodings
+  end
+end })
