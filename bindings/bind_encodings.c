@@ -12,6 +12,22 @@ static int counts(lua_State *L) {
   return bind_sparse_fill(L, box, marea_count_ids(s, (int32_t)first, columns));
 }
 
+/* sequences_of(ids): the rows of an int32 tensor (N, T) */
+static int sequences_of(lua_State *L) {
+  const marea_tensor *x = bind_tensor(L, 1);
+  char text[MAREA_SHAPE_TEXT_BYTES];
+  if (x->rank != 2 || x->dtype != MAREA_INT32)
+    return luaL_error(L, "the ids are %s %s, expected int32 with two axes",
+                      marea_dtype_name(x->dtype), marea_shape_text(x, text));
+  marea_sequences *s = bind_push_sequences(L);
+  for (int64_t i = 0; i < x->size[0]; i++) {
+    for (int64_t j = 0; j < x->size[1]; j++)
+      bind_check(L, marea_sequences_push(s, marea_ints(x)[i * x->stride[0] + j * x->stride[1]]));
+    bind_check(L, marea_sequences_end(s));
+  }
+  return 1;
+}
+
 /* highest_id(sequences) → the largest id, -1 when there is none */
 static int highest_id(lua_State *L) {
   const marea_sequences *s = bind_sequences(L, 1);
@@ -97,10 +113,16 @@ static int murmur3(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"sparse_counts", counts},  {"highest_id", highest_id},     {"idf", idf},
-    {"weigh", weigh},           {"hash_columns", hash_columns}, {"md5", md5},
-    {"md5_modulo", md5_modulo}, {"murmur3", murmur3},           {NULL, NULL}};
+static const luaL_Reg functions[] = {{"sparse_counts", counts},
+                                     {"sequences_of", sequences_of},
+                                     {"highest_id", highest_id},
+                                     {"idf", idf},
+                                     {"weigh", weigh},
+                                     {"hash_columns", hash_columns},
+                                     {"md5", md5},
+                                     {"md5_modulo", md5_modulo},
+                                     {"murmur3", murmur3},
+                                     {NULL, NULL}};
 
 void bind_open_encodings(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

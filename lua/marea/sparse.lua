@@ -90,8 +90,15 @@ function methods:rows(list, last)
     last = last or list
     return self:narrow(1, list, last - list + 1)
   end
-  local ids = ops.tensor(list, { dtype = "int32" })
-  return self:take(native.cast(native.cast(ids, "real") - 1, "int32"))
+  if ops.is_tensor(list) then list = list:totable() end
+  local ids = {}
+  for i, place in ipairs(list) do
+    if math.type(place) ~= "integer" or place < 1 or place > #self then
+      error(("rows: item %d is %s, the matrix has rows 1 to %d"):format(i, tostring(place), #self), 0)
+    end
+    ids[i] = place - 1
+  end
+  return self:take(ops.tensor(ids, { dtype = "int32" }))
 end
 
 local sum_axis = methods.sum

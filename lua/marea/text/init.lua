@@ -27,14 +27,18 @@ end
 -- an id.
 -- @tparam string source
 -- @tparam integer n ids are 1 … n-1
--- @tparam[opt] table given `seed`, and as for text_to_word_sequence
+-- @tparam[opt] table given `hash`: "marea" (default) or "md5", which gives the ids of Keras's
+-- hash_function "md5"; `seed` (not for md5), and as for text_to_word_sequence
 function text.hashing_trick(source, n, given)
   options.integer("hashing_trick", "n", n, 2)
   given = given or {}
   local words = text.text_to_word_sequence(source,
     { filters = given.filters, lower = given.lower, split = given.split })
+  local hash = options.choice("hashing_trick", "hash", given.hash or "marea", { "marea", "md5" })
+  if hash == "md5" and given.seed then error("hashing_trick: md5 has no seed", 0) end
   for i, word in ipairs(words) do
-    words[i] = native.hash_bytes(word, given.seed or 0) % (n - 1) + 1
+    words[i] = (hash == "md5" and native.md5_modulo(word, n - 1)
+      or native.hash_bytes(word, given.seed or 0) % (n - 1)) + 1
   end
   return words
 end
@@ -43,7 +47,8 @@ end
 text.one_hot = text.hashing_trick
 
 -- Loaded when they are first used.
-local parts = { Pipeline = "marea.text.pipeline", Vocabulary = "marea.text.vocabulary" }
+local parts = { Pipeline = "marea.text.pipeline", Vocabulary = "marea.text.vocabulary",
+  encodings = "marea.text.encodings" }
 
 return setmetatable(text, {
   __index = function(_, name)

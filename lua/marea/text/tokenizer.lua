@@ -139,8 +139,15 @@ function Tokenizer:sequences_to_matrix(sequences, mode)
 end
 
 --- Texts as a bag-of-words matrix.
-function Tokenizer:texts_to_matrix(texts, mode)
-  return self:sequences_to_matrix((encode(self, texts)), mode)
+-- @tparam {string,...} texts
+-- @tparam[opt="binary"] string mode as for sequences_to_matrix
+-- @tparam[opt] table given `sparse` (false): a sparse matrix (marea.sparse), whose size goes by the
+-- words that are there, not by the columns
+function Tokenizer:texts_to_matrix(texts, mode, given)
+  local read = options.read("texts_to_matrix", given, { sparse = false })
+  local sequences = encode(self, texts)
+  if not read.sparse then return self:sequences_to_matrix(sequences, mode) end
+  return require("marea.text.weighting").keras(self, sequences, mode, columns_of(self))
 end
 
 --- Ids back to words, joined by one blank; ids without a word become the OOV word or vanish.
