@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/threads.h"
 #include "bind.h"
@@ -68,15 +69,28 @@ static int terminal_width(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"memory", memory},
-                                     {"fail_at", fail_at},
-                                     {"threads", threads},
-                                     {"clock", clock_seconds},
-                                     {"interrupted", interrupted},
-                                     {"interrupt_watch", interrupt_watch},
-                                     {"is_terminal", is_terminal},
-                                     {"terminal_width", terminal_width},
-                                     {NULL, NULL}};
+/* native.write_file(path, bytes) → true, or nil and a message: replaces the file as a whole or
+ * leaves it as it was */
+static int write_file(lua_State *L) {
+  size_t length;
+  const char *path = luaL_checkstring(L, 1), *bytes = luaL_checklstring(L, 2, &length);
+  marea_file_writer *writer = marea_file_writer_new(path);
+  if (writer == NULL) return bind_nil(L);
+  if (marea_file_write(writer, bytes, length) != MAREA_OK) {
+    marea_file_abandon(writer);
+    return bind_nil(L);
+  }
+  if (marea_file_commit(writer) != MAREA_OK) return bind_nil(L);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"memory", memory},           {"fail_at", fail_at},
+    {"threads", threads},         {"clock", clock_seconds},
+    {"interrupted", interrupted}, {"interrupt_watch", interrupt_watch},
+    {"is_terminal", is_terminal}, {"terminal_width", terminal_width},
+    {"write_file", write_file},   {NULL, NULL}};
 
 void bind_open_base(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

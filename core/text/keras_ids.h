@@ -3,6 +3,7 @@
 #ifndef MAREA_TEXT_KERAS_IDS_H
 #define MAREA_TEXT_KERAS_IDS_H
 
+#include <stdbool.h>
 #include "text/sequences.h"
 
 enum { MAREA_NO_ID = -1 };

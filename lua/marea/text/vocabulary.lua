@@ -254,9 +254,9 @@ end
 -- @treturn {string,...}
 function Vocabulary.stop_words(language)
   options.choice("stop_words", "language", language, { "es", "en" })
-  local path = ("%s/stopwords_%s.txt"):format(require("marea.corpora").own_folder(), language)
+  local folder = require("marea.corpora.files").own_folder()
   local words = {}
-  for line in assert(io.lines(path)) do
+  for line in io.lines(("%s/stopwords_%s.txt"):format(folder, language)) do
     if not line:match("^#") then words[#words + 1] = line end
   end
   return words
