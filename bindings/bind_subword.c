@@ -4,8 +4,6 @@
 #include "base/memory.h"
 #include "bind_subword.h"
 
-#define bind_vocabulary(L, a) (*(marea_vocabulary **)luaL_checkudata(L, a, "marea.vocabulary"))
-
 #define SUBWORD "marea.subword"
 #define DECODER "marea.decoder"
 

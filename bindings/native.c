@@ -8,11 +8,13 @@ static int open_all(lua_State *L) {
   bind_open_base(L);
   bind_open_tensor(L);
   bind_open_ops(L);
+  bind_open_sparse(L);
   bind_open_recurrent(L);
   bind_open_tape(L);
   bind_open_random(L);
   bind_open_json(L);
   bind_open_text(L);
+  bind_open_encodings(L);
   bind_open_subword(L);
   bind_open_lines(L);
   bind_open_train(L);
