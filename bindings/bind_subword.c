@@ -332,20 +332,28 @@ static int push_text(lua_State *L) {
   return 1;
 }
 
-/* decoder:decode(list of pieces) → text */
-static int decode(lua_State *L) {
-  size_t count;
+const marea_decoder *bind_decoder(lua_State *L, int argument) {
+  return *(marea_decoder **)luaL_checkudata(L, argument, DECODER);
+}
+
+int bind_decode(lua_State *L, const marea_decoder *decoder, const marea_text *list, size_t count) {
   char *bytes = NULL;
   marea_text text = {NULL, 0};
-  const marea_decoder *d = *(marea_decoder **)luaL_checkudata(L, 1, DECODER);
-  const marea_text *list = bind_texts(L, 2, &count);
   lua_pushcfunction(L, push_text);
   lua_pushlightuserdata(L, &text);
-  bind_check(L, marea_decode(d, list, count, &bytes, &text.length));
+  bind_check(L, marea_decode(decoder, list, count, &bytes, &text.length));
   text.bytes = bytes;
   int code = lua_pcall(L, 1, 1, 0);
   marea_free(bytes);
   return code == LUA_OK ? 1 : lua_error(L);
+}
+
+/* decoder:decode(list of pieces) → text */
+static int decode(lua_State *L) {
+  size_t count;
+  const marea_decoder *d = bind_decoder(L, 1);
+  const marea_text *list = bind_texts(L, 2, &count);
+  return bind_decode(L, d, list, count);
 }
 
 static const luaL_Reg model_methods[] = {
@@ -361,4 +369,5 @@ void bind_open_subword(lua_State *L) {
   bind_class(L, SUBWORD, model_methods, free_model);
   bind_class(L, DECODER, decoder_methods, free_decoder);
   luaL_setfuncs(L, functions, 0);
+  bind_open_subword_encoder(L);
 }
