@@ -49,6 +49,9 @@ marea_status marea_normal_prepend(const marea_normal_step *step, marea_text in, 
                                   marea_normal_report *report) {
   (void)report;
   if (in.length == 0) return MAREA_OK;
+  size_t length = step->to.length;
+  if (step->whole && in.length >= length && memcmp(in.bytes, step->to.bytes, length) == 0)
+    return marea_rewrite_keep(out, in.bytes, in.length);
   marea_status status = marea_rewrite_change(out, 0, step->to.bytes, step->to.length);
   return status == MAREA_OK ? marea_rewrite_keep(out, in.bytes, in.length) : status;
 }

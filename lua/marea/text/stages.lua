@@ -13,12 +13,12 @@ local stages = {}
 
 -- name → options with their defaults; `reads` turns them into what the core takes.
 local normalizers = {
-  nfc = {}, nfd = {}, nfkc = {}, nfkd = {}, lower = {}, lower_ascii = {}, fold = {},
-  strip_marks = {}, strip_combining = {}, collapse = {}, clean = {}, cjk_spaces = {},
+  nfc = {}, nfd = {}, nfkc = {}, nfkd = {}, lower = { final_sigma = true }, lower_ascii = {}, fold = {},
+  strip_marks = { all = false }, strip_combining = {}, collapse = {}, clean = {}, cjk_spaces = {},
   strip_accents = { keep = "" }, html = { to = " " }, urls = { to = "URL" },
   digits = { to = "0", runs = false }, replace = { from = options.required, to = "" },
   characters = { from = options.required, to = " " }, delete_punctuation = {},
-  prepend = { text = options.required }, strip = { left = true, right = true },
+  prepend = { text = options.required, unless_there = false }, strip = { left = true, right = true },
 }
 
 local splitters = {
@@ -47,7 +47,9 @@ local core_normalizers = {
   replace = function(o) return { from = o.from, to = o.to } end,
   characters = function(o) return { from = o.from, to = o.to } end,
   delete_punctuation = function() return { kind = "characters", from = ASCII_MARKS, to = "" } end,
-  prepend = function(o) return { to = o.text } end,
+  prepend = function(o) return { to = o.text, whole = o.unless_there } end,
+  lower = function(o) return { whole = not o.final_sigma } end,
+  strip_marks = function(o) return { whole = o.all } end,
   strip = function(o) return { left = o.left, right = o.right } end,
 }
 
@@ -110,12 +112,16 @@ end
 
 local behaviors = { "removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous" }
 
+-- Options that are true or false.
+local flags = { runs = true, left = true, right = true, individual = true,
+  final_sigma = true, unless_there = true, all = true }
+
 local function check_options(who, o)
   for name, value in pairs(o) do
     if name == "min" then o.min = options.integer(who, "min", value)
     elseif name == "behavior" then options.choice(who, name, value, behaviors)
     elseif name == "punctuation" then options.choice(who, name, value, { "drop", "keep" })
-    elseif name == "runs" or name == "left" or name == "right" or name == "individual" then
+    elseif flags[name] then
       options.boolean(who, name, value)
     elseif name ~= "filters" or value then string_option(who, name, value)
     end
