@@ -1,6 +1,7 @@
 -- What fit does around its steps: going on, buckets and lengths, splits, targets.
 local marea = require "marea"
 local native = require "marea.native"
+require "spec.helper"
 local support = require "spec.support"
 local batches = require "marea.model.batches"
 local nn, raises, near = marea.nn, support.raises, support.near
