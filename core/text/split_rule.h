@@ -2,12 +2,13 @@
 #ifndef MAREA_TEXT_SPLIT_RULE_H
 #define MAREA_TEXT_SPLIT_RULE_H
 
+#include "kernels/scan.h"
 #include "text/splitter.h"
 
 struct marea_splitter {
   marea_split_options options;
-  bool cuts[256]; /* FILTERS: whether an ASCII byte separates */
-  int32_t *wide;  /* FILTERS: separators from 128 on */
+  marea_byte_set cuts; /* FILTERS: separators in ASCII */
+  int32_t *wide;       /* FILTERS: separators from 128 on */
   size_t wide_count;
 };
 

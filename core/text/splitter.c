@@ -40,7 +40,7 @@ static marea_status fill(marea_splitter *s, const marea_split_options *o) {
     int32_t code;
     i += marea_utf8_next(bytes + i, &code);
     if (code < 0x80)
-      s->cuts[code] = true;
+      marea_byte_set_add(&s->cuts, (unsigned char)code);
     else
       s->wide[s->wide_count++] = code;
   }

@@ -3,6 +3,7 @@
 #ifndef MAREA_TEXT_SPLITTER_H
 #define MAREA_TEXT_SPLITTER_H
 
+#include "kernels/scan.h"
 #include "text/token.h"
 
 /* The 31 marks of Keras's Tokenizer with TAB and LF; the apostrophe stays. */
@@ -66,8 +67,8 @@ marea_splitter *marea_splitter_new(const marea_split_options *options);
 void marea_splitter_free(marea_splitter *splitter); /* NULL is allowed */
 bool marea_splitter_has_function(const marea_splitter *splitter);
 
-/* Cuts a text, which is valid UTF-8. Pieces are parts of `text` and never empty. Returns the first
- * status of the sink that is not MAREA_OK. */
+/* Cuts a text, which is valid UTF-8 and has MAREA_SLACK readable bytes behind it. Pieces are parts
+ * of `text` and never empty. Returns the first status of the sink that is not MAREA_OK. */
 marea_status marea_split(const marea_splitter *splitter, marea_text text, marea_token_sink *sink,
                          void *context);
 
