@@ -25,6 +25,9 @@ static inline int marea_byte_set_has(const marea_byte_set *set, unsigned char c)
  * behind the last byte are undefined. */
 void marea_scan_set(const marea_byte_set *set, const char *bytes, size_t length, uint64_t *masks);
 
+/* masks[i], bit j: byte 64 i + j is 0x80 or more; blocks as above. */
+void marea_scan_high(const char *bytes, size_t length, uint64_t *masks);
+
 /* to[i] = from[i] with A to Z as a to z; to may be from. */
 void marea_scan_lower(char *to, const char *from, size_t length);
 

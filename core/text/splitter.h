@@ -11,14 +11,14 @@
 
 /* One line a rule: name in scripts, function. */
 #define MAREA_SPLIT_MAP(X)                                                                         \
-  X(NONE, "none", whole)              /* the text is one piece */                                  \
-  X(FILTERS, "filters", filters)      /* Keras: runs between the characters of `text` */           \
-  X(WORDS, "words", words)            /* UAX #29 word boundaries; `keep`: marks stay as pieces */  \
-  X(WHITESPACE, "whitespace", spaces) /* runs without white space */                               \
+  X(NONE, "none", whole)            /* the text is one piece */                                    \
+  X(FILTERS, "filters", runs)       /* Keras: runs between the characters of `text` */             \
+  X(WORDS, "words", words)          /* UAX #29 word boundaries; `keep`: marks stay as pieces */    \
+  X(WHITESPACE, "whitespace", runs) /* runs without white space */                                 \
   X(CODE_POINTS, "code_points", code_points)                                                       \
   X(GRAPHEMES, "graphemes", graphemes) /* what a reader calls a character (UAX #29) */             \
   X(BYTES, "bytes", bytes)                                                                         \
-  X(WORD_RUNS, "word_runs", word_runs) /* Python's w class, `least` characters or more */          \
+  X(WORD_RUNS, "word_runs", runs) /* Python's w class, `least` characters or more */               \
   X(WORDS_OR_MARKS, "words_or_marks", words_or_marks) /* runs of w, or of other non-blanks */      \
   X(BERT, "bert", bert)                   /* white space, and each punctuation mark apart */       \
   X(BYTE_LEVEL, "byte_level", byte_level) /* GPT-2: contractions, " ?letters", " ?digits" … */   \

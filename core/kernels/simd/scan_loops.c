@@ -21,6 +21,10 @@ static uint64_t block_mask(const marea_byte_set *set, const char *bytes) {
   return _mm512_test_epi8_mask(chosen, _mm512_shuffle_epi8(bits, high));
 }
 
+static uint64_t high_mask(const char *bytes) {
+  return _mm512_movepi8_mask(_mm512_loadu_si512(bytes));
+}
+
 #elif defined(__AVX2__)
 
 static uint32_t half_mask(const marea_byte_set *set, const char *bytes) {
@@ -39,6 +43,12 @@ static uint64_t block_mask(const marea_byte_set *set, const char *bytes) {
   return half_mask(set, bytes) | (uint64_t)half_mask(set, bytes + 32) << 32;
 }
 
+static uint64_t high_mask(const char *bytes) {
+  uint32_t first = (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)bytes));
+  uint32_t last = (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)(bytes + 32)));
+  return first | (uint64_t)last << 32;
+}
+
 #else
 
 static uint64_t block_mask(const marea_byte_set *set, const char *bytes) {
@@ -50,10 +60,20 @@ static uint64_t block_mask(const marea_byte_set *set, const char *bytes) {
   return mask;
 }
 
+static uint64_t high_mask(const char *bytes) {
+  uint64_t mask = 0;
+  for (int i = 0; i < 64; i++) mask |= (uint64_t)((unsigned char)bytes[i] >> 7) << i;
+  return mask;
+}
+
 #endif
 
 static void scan_set(const marea_byte_set *set, const char *bytes, size_t blocks, uint64_t *masks) {
   for (size_t i = 0; i < blocks; i++) masks[i] = block_mask(set, bytes + 64 * i);
+}
+
+static void scan_high(const char *bytes, size_t blocks, uint64_t *masks) {
+  for (size_t i = 0; i < blocks; i++) masks[i] = high_mask(bytes + 64 * i);
 }
 
 static void scan_lower(char *to, const char *from, size_t length) {
@@ -63,4 +83,4 @@ static void scan_lower(char *to, const char *from, size_t length) {
   }
 }
 
-const marea_scans_table LEVEL(marea_scans) = {scan_set, scan_lower};
+const marea_scans_table LEVEL(marea_scans) = {scan_set, scan_high, scan_lower};

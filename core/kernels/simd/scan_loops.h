@@ -7,6 +7,7 @@
 
 typedef struct marea_scans_table {
   void (*set)(const marea_byte_set *set, const char *bytes, size_t blocks, uint64_t *masks);
+  void (*high)(const char *bytes, size_t blocks, uint64_t *masks);
   void (*lower)(char *to, const char *from, size_t length);
 } marea_scans_table;
 
