@@ -491,7 +491,7 @@ describe("a step whose gradient is not finite", function()
     assert.is_nil(after)
     assert.are.same({ 1, 2 }, w:totable())
     assert.are.equal(0, optimizer.iterations)
-    assert.fails("fresh gradient", optimizer.try_step, optimizer) -- it is spent
+    raises(function() optimizer:try_step() end, "fresh gradient") -- it is spent
     backward(3)
     before, after = optimizer:try_step()
     near({ 3 * 2 ^ .5, 3 * 2 ^ .5 }, { before, after })
