@@ -187,6 +187,12 @@ describe("training that goes on from a file", function()
     assert(marea.load(path)):fit(x, y, with{ epochs = 3, initial_epoch = 2, callbacks = { own } })
     assert.are.equal(3, own.seen)
     assert.are.same({ 2, 2 }, own.w:totable())
+    own = { get_state = function() return { 1 } end }
+    model:fit(x, y, with{ callbacks = { own } })
+    raises(function() model:save(path) end, "get_state must return a table of named numbers")
+    own.get_state = function() return { x = true } end -- a class_name is no must
+    assert(model:save(path))
+    assert(marea.load(path))
   end)
 
   it("refuses a file whose states are malformed", function()
