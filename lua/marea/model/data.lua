@@ -91,7 +91,7 @@ local function check_finite(who, what, x)
   for axis, at in ipairs(place) do
     place[axis] = ("%s %d"):format(names[axis] or "axis " .. axis, at)
   end
-  local value = x:clone():reshape({ -1 }):get(index)
+  local value = x:reshape({ -1 }):get(index)
   error(("%s: %s holds %s at %s"):format(who, what, value ~= value and "NaN" or tostring(value),
     table.concat(place, ", ")), 0)
 end
@@ -256,7 +256,7 @@ end
 --- The rows of a set that `ids` (int32, 0-based) lists, as a set.
 function data.pick(set, ids)
   local part = { rows = ids:size(1) }
-  for _, kind in ipairs(kinds) do part[kind] = set[kind] and ops.take(set[kind], ids) end
+  for _, kind in ipairs(kinds) do part[kind] = set[kind] and set[kind]:take(ids) end
   return part
 end
 
