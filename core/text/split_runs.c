@@ -43,16 +43,19 @@ static void mark_wide(runs *r, size_t at, size_t length) {
   }
 }
 
-static size_t characters_of(const char *bytes, size_t length) {
-  size_t count = 0;
-  for (size_t i = 0; i < length; i++) count += ((unsigned char)bytes[i] & 0xC0) != 0x80;
-  return count;
+/* Whether a piece has `least` characters. */
+static bool reaches(const char *bytes, size_t length, size_t least) {
+  int32_t code;
+  for (size_t i = 0; i < length;) {
+    i += marea_utf8_next(bytes + i, &code);
+    if (--least == 0) return true;
+  }
+  return false;
 }
 
 static marea_status give(const runs *r, size_t end) {
   size_t length = end - r->begin, least = r->splitter->options.least;
-  if (least > 1 && length < 4 * least && characters_of(r->text.bytes + r->begin, length) < least)
-    return MAREA_OK;
+  if (least > 1 && !reaches(r->text.bytes + r->begin, length, least)) return MAREA_OK;
   return split_give(r->out, r->begin, end);
 }
 

@@ -202,6 +202,13 @@ void marea_vocabulary_prepare(const marea_vocabulary *v, const char *bytes, size
   __builtin_prefetch(&v->slots[first_slot(v, word->key, length)]);
 }
 
+void marea_vocabulary_find_all(const marea_vocabulary *v, marea_prepared *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const marea_prepared *word = &words[i];
+    words[i].place = v->slots[slot_of(v, word->bytes, word->length, word->key)].place - 1;
+  }
+}
+
 marea_status marea_vocabulary_note_all(marea_vocabulary *v, marea_prepared *words, size_t count) {
   for (size_t i = 0; i < count; i++) {
     words[i].place = add_keyed(v, words[i].bytes, words[i].length, words[i].key);
