@@ -36,6 +36,7 @@
 #include "text/vocabulary.h"
 #include "text/pipeline.h"
 #include "text/count.h"
+#include "text/count_lines.h"
 #include "text/sequences.h"
 #include "text/encoding.h"
 #include "text/padding.h"

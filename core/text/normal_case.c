@@ -1,6 +1,7 @@
 /* Lower case and case folding. */
 #include <utf8proc.h>
 
+#include "kernels/scan.h"
 #include "text/normal_step.h"
 
 enum { CAPITAL_SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, DOTTED_I = 0x130, DOT_ABOVE = 0x307 };
@@ -8,10 +9,7 @@ enum { CAPITAL_SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, DOTTED_I = 0x130, DOT_ABOVE =
 static marea_status lower_run(const char *from, size_t length, marea_rewrite *out) {
   char *to = marea_rewrite_room(out, length);
   if (to == NULL) return MAREA_NOMEM;
-  for (size_t i = 0; i < length; i++) {
-    unsigned char c = (unsigned char)from[i];
-    to[i] = (char)(c | ((unsigned char)(c - 'A') < 26) << 5);
-  }
+  marea_scan_lower(to, from, length);
   return marea_rewrite_wrote(out, length, length);
 }
 
