@@ -45,6 +45,9 @@ typedef struct marea_normal_step {
   marea_text from, to; /* copied by marea_normalizer_new */
   bool left, right;    /* STRIP: which ends */
   bool whole;          /* DIGITS: a run at a time */
+  bool apart;          /* LOWER: each character by itself, so no final sigma */
+  bool once;           /* PREPEND: not when the text begins with it */
+  marea_spaces spaces; /* COLLAPSE */
   marea_normal_function *function;
   void *context;
 } marea_normal_step;

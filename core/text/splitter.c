@@ -33,8 +33,7 @@ static bool cuts_listed(const marea_splitter *s, int32_t code) {
 }
 
 static bool cuts_space(const marea_splitter *s, int32_t code) {
-  (void)s;
-  return marea_is_space(code);
+  return marea_is_space_of(s->options.spaces, code);
 }
 
 static bool cuts_non_word(const marea_splitter *s, int32_t code) {

@@ -14,7 +14,7 @@
   X(NONE, "none", whole)            /* the text is one piece */                                    \
   X(FILTERS, "filters", runs)       /* Keras: runs between the characters of `text` */             \
   X(WORDS, "words", words)          /* UAX #29 word boundaries; `keep`: marks stay as pieces */    \
-  X(WHITESPACE, "whitespace", runs) /* runs without white space */                                 \
+  X(WHITESPACE, "whitespace", runs) /* runs without white space of `spaces` */                     \
   X(CODE_POINTS, "code_points", code_points)                                                       \
   X(GRAPHEMES, "graphemes", graphemes) /* what a reader calls a character (UAX #29) */             \
   X(BYTES, "bytes", bytes)                                                                         \
@@ -54,6 +54,7 @@ typedef struct marea_split_options {
   bool keep;    /* WORDS: pieces without letter or digit (¿ ¡ « » …) are given, not dropped */
   bool each;    /* DIGITS */
   size_t least; /* WORD_RUNS: shortest piece in code points; 0 is 1 */
+  marea_spaces spaces;
   marea_split_behavior behavior;
   marea_split_function *function;
   void *context;
