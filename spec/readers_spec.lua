@@ -329,6 +329,57 @@ describe("csv", function()
   end)
 end)
 
+-- Numbers that look random and are the same each time.
+local function generator(seed)
+  return function(n)
+    seed = (seed * 6364136223846793005 + 1442695040888963407)
+    return (seed >> 33) % n + 1
+  end
+end
+
+describe("csv of any content", function()
+  it("gives back what was written by the rules", function()
+    local random = generator(7)
+    local pieces = { "a", "ñ", ",", '"', "\n", "\r\n", "\r", " ", "\0", "😀", "" }
+    for _ = 1, 300 do
+      local rows, lines, width = {}, {}, random(4)
+      for i = 1, random(5) do
+        local cells, quoted = {}, {}
+        for j = 1, width do
+          local cell = {}
+          for k = 1, random(6) do cell[k] = pieces[random(#pieces)] end
+          cells[j] = table.concat(cell)
+          quoted[j] = '"' .. cells[j]:gsub('"', '""') .. '"'
+          if not cells[j]:find('[,"\r\n]') and cells[j] ~= "" then quoted[j] = cells[j] end
+        end
+        rows[i], lines[i] = cells, table.concat(quoted, ",")
+      end
+      local path = file_with(table.concat(lines, "\r\n"))
+      assert.are.same(rows, collect(assert(corpora.csv(path, { header = false }))))
+      os.remove(path)
+    end
+  end)
+
+  it("ends with the file or with a message that names the place", function()
+    local random = generator(11)
+    local pieces = { "a", ",", '"', "\n", "\r", "\xc3", "\xef\xbb\xbf", "\x1f\x8b", "\0" }
+    for _ = 1, 500 do
+      local content = {}
+      for i = 1, random(12) do content[i] = pieces[random(#pieces)] end
+      local path = file_with(table.concat(content))
+      local reader, message = corpora.csv(path, { header = false })
+      while reader do
+        local row
+        row, message = reader:next()
+        if not row then break end
+      end
+      if message then assert.is_truthy(message:find("line %d+, column %d+:")
+        or message:find("at byte %d+ of the gzip file"), message) end
+      os.remove(path)
+    end
+  end)
+end)
+
 describe("read_tsv", function()
   it("finds columns by name", function()
     local path = file_with("id\ttext\tlabel\n1\tuno\t0\n2\tdos\t1\n")
