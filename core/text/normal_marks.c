@@ -6,9 +6,10 @@
 #include "base/memory.h"
 #include "text/normal_step.h"
 
-/* Whether a step drops a mark: by category (BERT), or by combining class (scikit-learn). */
-static bool drops(marea_normal_kind kind, int32_t code) {
+/* Whether a step drops a mark: by category Mn (BERT) or M, or by combining class (scikit-learn). */
+static bool drops(marea_normal_kind kind, bool all, int32_t code) {
   if (code < 0x300) return false;
+  if (all) return marea_is_mark(code);
   const utf8proc_property_t *property = utf8proc_get_property(code);
   return kind == MAREA_NORMAL_STRIP_COMBINING ? property->combining_class != 0
                                               : property->category == UTF8PROC_CATEGORY_MN;
@@ -23,7 +24,7 @@ marea_status marea_normal_marks(const marea_normal_step *step, marea_text in, ma
     bool dropped = false;
     if (width == 0) {
       width = marea_utf8_next(in.bytes + i, &code);
-      dropped = drops(step->kind, code);
+      dropped = drops(step->kind, step->whole, code);
       report->accents += dropped;
     }
     status = marea_rewrite_change(out, width, in.bytes + i, dropped ? 0 : width);
@@ -53,7 +54,7 @@ static marea_status strip_segment(const marea_normal_step *step, marea_text segm
   for (size_t i = 0; i < parts->length;) {
     int32_t code;
     size_t width = marea_utf8_next(parts->bytes + i, &code);
-    bool dropped = drops(MAREA_NORMAL_STRIP_MARKS, code);
+    bool dropped = drops(MAREA_NORMAL_STRIP_MARKS, false, code);
     report->accents += dropped;
     if (!dropped) memmove(parts->bytes + kept, parts->bytes + i, width);
     kept += dropped ? 0 : width;

@@ -151,6 +151,7 @@ static marea_status push_placed(job *j, int32_t id, size_t begin, size_t end) {
   marea_normal_origin(&j->bench->normal->normal, &begin, &end);
   begin += j->part;
   end += j->part;
+  if (begin == end) end = marea_character_end(j->text, begin); /* what was put in front of it */
   if (j->encoder->options.trim) trim(j, &begin, &end);
   return push(j, id, begin, end);
 }

@@ -14,12 +14,13 @@ local stages = {}
 -- name → options with their defaults; `reads` turns them into what the core takes.
 local normalizers = {
   nfc = {}, nfd = {}, nfkc = {}, nfkd = {}, lower = { final_sigma = true }, lower_ascii = {},
-  fold = {}, strip_marks = {}, strip_combining = {}, collapse = { spaces = "unicode" }, clean = {},
-  cjk_spaces = {},
+  fold = {}, strip_marks = { all = false }, strip_combining = {},
+  collapse = { spaces = "unicode" }, clean = {}, cjk_spaces = {},
   strip_accents = { keep = "" }, html = { to = " " }, urls = { to = "URL" },
   digits = { to = "0", runs = false }, replace = { from = options.required, to = "" },
   characters = { from = options.required, to = " " }, delete_punctuation = {},
-  prepend = { text = options.required, once = false }, strip = { left = true, right = true },
+  prepend = { text = options.required, unless_there = false },
+  strip = { left = true, right = true },
 }
 
 local splitters = {
@@ -50,7 +51,8 @@ local core_normalizers = {
   replace = function(o) return { from = o.from, to = o.to } end,
   characters = function(o) return { from = o.from, to = o.to } end,
   delete_punctuation = function() return { kind = "characters", from = ASCII_MARKS, to = "" } end,
-  prepend = function(o) return { to = o.text, once = o.once } end,
+  prepend = function(o) return { to = o.text, once = o.unless_there } end,
+  strip_marks = function(o) return { whole = o.all } end,
   strip = function(o) return { left = o.left, right = o.right } end,
 }
 
@@ -118,7 +120,7 @@ local choices = {
   punctuation = { "drop", "keep" }, spaces = { "unicode", "ascii", "python" },
 }
 local flags = { runs = true, left = true, right = true, individual = true, final_sigma = true,
-  once = true }
+  unless_there = true, all = true }
 
 local function check_options(who, o)
   for name, value in pairs(o) do
