@@ -19,7 +19,8 @@ static bool continues(int32_t code) {
   if (!halves) return false;
   int32_t parts[4];
   int ignored = 0;
-  utf8proc_ssize_t count = utf8proc_decompose_char(code, parts, 4, UTF8PROC_COMPAT, &ignored);
+  utf8proc_option_t options = (utf8proc_option_t)(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  utf8proc_ssize_t count = utf8proc_decompose_char(code, parts, 4, options, &ignored);
   return count > 0 && parts[0] != code && continues(parts[0]);
 }
 
