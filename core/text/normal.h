@@ -45,7 +45,7 @@ typedef struct marea_normal_step {
   marea_normal_kind kind;
   marea_text from, to; /* copied by marea_normalizer_new */
   bool left, right;    /* STRIP: which ends */
-  bool whole;          /* DIGITS: a run at a time; STRIP_MARKS: all of M */
+  bool whole;          /* DIGITS: a run at a time; STRIP_MARKS: all of M, not Mn alone */
   bool apart;          /* LOWER: each character by itself, so no final sigma */
   bool once;           /* PREPEND: not when the text begins with it */
   marea_spaces spaces; /* COLLAPSE */

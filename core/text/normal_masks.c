@@ -92,7 +92,8 @@ marea_status marea_normal_html(const marea_normal_step *step, marea_text in, mar
     report->tags += tag > 0;
     report->entities += entity > 0;
     if (tag > 0)
-      status = marea_rewrite_change(out, tag, step->to.bytes, step->to.length);
+      status = marea_rewrite_exchange(out, (marea_text){in.bytes + next, tag}, step->to.bytes,
+                                      step->to.length);
     else if (entity > 0)
       status = marea_rewrite_code(out, entity, code);
     else
@@ -153,7 +154,8 @@ marea_status marea_normal_urls(const marea_normal_step *step, marea_text in, mar
     size_t end = url_end(in, i, head);
     status = marea_rewrite_keep(out, in.bytes + kept, i - kept);
     if (status == MAREA_OK)
-      status = marea_rewrite_change(out, end - i, step->to.bytes, step->to.length);
+      status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, end - i}, step->to.bytes,
+                                      step->to.length);
     report->urls++;
     kept = i = end;
   }
@@ -186,7 +188,8 @@ marea_status marea_normal_digits(const marea_normal_step *step, marea_text in, m
       if (more == 0) break;
       report->digits++;
     }
-    status = marea_rewrite_change(out, run, step->to.bytes, step->to.length);
+    status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, run}, step->to.bytes,
+                                    step->to.length);
     i += run;
   }
   return status;

@@ -28,6 +28,10 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
     return marea_fail(MAREA_ARGUMENT, "pipeline: %zu splitters, at most %d are allowed", count,
                       MAREA_SPLITS_MAX);
   for (size_t i = 0; i < count; i++) {
+    bool bytes = o->split_count > 0 && o->splits[i].kind == MAREA_SPLIT_BYTES;
+    if (bytes && (i + 1 < count || o->within))
+      return marea_fail(MAREA_ARGUMENT, "pipeline: bytes must be the last splitter, and are not cut "
+                                        "into n-grams of characters");
     p->splitters[i] = marea_splitter_new(o->split_count > 0 ? &o->splits[i] : &whole);
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
@@ -45,6 +49,8 @@ static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options 
                         o->ngrams[i], MAREA_NGRAM_WIDEST);
     p->ngrams[p->ngram_count++] = o->ngrams[i];
   }
+  if (marea_utf8_invalid(o->join) < o->join.length)
+    return marea_fail(MAREA_FORMAT, "pipeline: what joins n-grams is not UTF-8");
   p->join = marea_alloc(o->join.length + 1);
   if (p->join == NULL) return MAREA_NOMEM;
   if (o->join.length > 0) memcpy(p->join, o->join.bytes, o->join.length);

@@ -63,6 +63,17 @@ marea_status marea_rewrite_change(marea_rewrite *r, size_t taken, const char *by
   return marea_rewrite_wrote(r, taken, length);
 }
 
+marea_status marea_rewrite_exchange(marea_rewrite *r, marea_text in, const char *bytes,
+                                    size_t length) {
+  bool same_length = in.length == length && length > 0;
+  bool changed = same_length && memcmp(in.bytes, bytes, length) != 0;
+  if (r->track && changed) {
+    marea_status status = note_edit(r, length, length);
+    if (status != MAREA_OK) return status;
+  }
+  return marea_rewrite_change(r, in.length, bytes, length);
+}
+
 marea_status marea_rewrite_keep(marea_rewrite *r, const char *bytes, size_t length) {
   return marea_rewrite_change(r, length, bytes, length);
 }

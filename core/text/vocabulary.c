@@ -223,10 +223,11 @@ marea_status marea_vocabulary_merge(marea_vocabulary *v, const marea_vocabulary 
                                     bool by_first) {
   for (size_t i = 0; i < from->word_count; i++) {
     const marea_word *theirs = &from->words[i];
+    size_t before = v->word_count;
     int32_t place = marea_vocabulary_add(v, from->pool + theirs->offset, theirs->length);
     if (place < 0) return marea_error_code();
     marea_word *word = &v->words[place];
-    bool is_new = word->count == 0;
+    bool is_new = v->word_count > before;
     if (by_first && (is_new || theirs->first < word->first)) word->first = theirs->first;
     word->count += theirs->count;
     word->documents += theirs->documents;

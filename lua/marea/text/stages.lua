@@ -7,6 +7,7 @@
 -- A Lua function becomes a stage when it is registered under a name; a model file that needs it
 -- says so, and loading fails clearly where it is not registered.
 -- @module marea.text.stages
+local native = require "marea.native"
 local options = require "marea.nn.options"
 
 local stages = {}
@@ -40,11 +41,15 @@ local function string_option(who, name, value)
   return value
 end
 
+local function composed(characters)
+  return native.pipeline{ normalize = { { kind = "nfc" } } }:normalize(characters)
+end
+
 -- How each stage's options reach the core, where they differ from { kind = name }.
 local core_normalizers = {
   lower = function(o) return { apart = not o.final_sigma } end,
   collapse = function(o) return { spaces = o.spaces } end,
-  strip_accents = function(o) return { from = o.keep } end,
+  strip_accents = function(o) return { from = composed(o.keep) } end,
   html = function(o) return { to = o.to } end,
   urls = function(o) return { to = o.to } end,
   digits = function(o) return { to = o.to, whole = o.runs } end,
@@ -172,6 +177,9 @@ local function list_of(who, field, value)
   if type(value) == "string" then return { value } end
   if type(value) ~= "table" then
     error(("%s: %s must be a list of stages, got %s"):format(who, field, options.show(value)), 0)
+  end
+  for key in pairs(value) do
+    if math.type(key) ~= "integer" then return { value } end -- a stage with its options
   end
   return value
 end

@@ -66,6 +66,7 @@ end
 
 --- The word of an id, from 0; nil beyond the last.
 function Vocabulary:word(id)
+  if id < 0 then return nil end
   if id < #self.specials then return self.specials[id + 1] end
   return (self.native:at(id - #self.specials + 1))
 end
@@ -84,11 +85,14 @@ end
 -- @tparam[opt] table rule `keep` = k: exactly k words (special tokens not counted); `min_count`,
 -- `min_documents`, `max_documents`; `order`: "count" (the most frequent first), "bytes"
 -- (alphabetical by code point), "first" (as they came); `ties` of equal counts: "first",
--- "ascending", "descending" (by bytes)
+-- "ascending", "descending" (by bytes), "signed" (by bytes from -128 to 127, as GloVe does)
 -- @treturn table report: words, rare, in_few_documents, in_many_documents, beyond_keep
 function Vocabulary:rank(rule)
   rule = options.read("rank", rule, { keep = 0, min_count = 0, min_documents = 0, max_documents = 0,
     order = "count", ties = "first" })
+  for _, name in ipairs{ "keep", "min_count", "min_documents", "max_documents" } do
+    rule[name] = options.integer("rank", name, rule[name], 0)
+  end
   self.rule = rule
   local report = self.native:rank(rule)
   report.words, report.ranked = report.ranked, nil
@@ -153,6 +157,17 @@ function Vocabulary:extend(words)
     self.native:add(word, 0, 0)
   end
   return self:rank(self.rule)
+end
+
+-- Takes over what was counted aside: nothing of it when counting failed. Ids stay as they are
+-- until rank.
+function Vocabulary:take(counts)
+  local words, documents = self.native:size()
+  if words == 0 and documents == 0 then
+    self.native = counts
+  else
+    self.native:merge(counts)
+  end
 end
 
 --- Adds the counts of another vocabulary; new words come last among equals.
