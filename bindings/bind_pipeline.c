@@ -64,10 +64,16 @@ static marea_status own_normalizer(void *context, marea_text in, marea_rewrite *
     status =
         marea_fail(MAREA_TYPE, "a normalizer's function must return a string, it returned a %s",
                    luaL_typename(L, -1));
+  else if (marea_utf8_invalid((marea_text){bytes, length}) < length)
+    status = marea_fail(MAREA_FORMAT, "a normalizer's function returned a text that is no UTF-8");
   else
     status = marea_rewrite_change(out, in.length, bytes, length);
   lua_pop(L, 1);
   return status;
+}
+
+static bool inside_character(marea_text text, size_t at) {
+  return at < text.length && ((unsigned char)text.bytes[at] & 0xC0) == 0x80;
 }
 
 /* Gives the pieces of the list on top, each found in the text behind the one before. */
@@ -90,6 +96,9 @@ static marea_status give_pieces(lua_State *L, marea_text text, marea_token_sink 
     size_t begin = (size_t)(at - text.bytes);
     from = begin + length;
     if (length == 0) continue;
+    if (inside_character(text, begin) || inside_character(text, from))
+      return marea_fail(MAREA_FORMAT, "a splitter's function gave piece %lld, which is no UTF-8",
+                        (long long)i);
     marea_token token = {at, length, begin, from};
     marea_status status = sink(receiver, &token);
     if (status != MAREA_OK) return status;

@@ -25,7 +25,9 @@ static void check(const marea_conll_sentence *s, const marea_conll_options *opti
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input in = {data, size};
   unsigned how = fuzz_byte(&in);
-  marea_conll_options options = {.width = how & 8 ? 1 + (how >> 4) : how & 1 ? 10 : 2,
+  marea_conll_options options = {.width = how & 8   ? 1 + (how >> 4)
+                                          : how & 1 ? 10
+                                                    : 2,
                                  .separator = how & 2 ? '\t' : ' ',
                                  .conllu = how & 4};
   marea_conll *conll = marea_conll_new(fuzz_file(0, in.data, in.size), &options);

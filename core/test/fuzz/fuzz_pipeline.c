@@ -5,11 +5,11 @@
 #include "fuzz.h"
 #include "text/pipeline.h"
 
-static const marea_text froms[] = {MAREA_TEXT(""),     MAREA_TEXT("a"),    MAREA_TEXT("aa"),
-                                   MAREA_TEXT("ñÑ"), MAREA_TEXT(" \t"),  MAREA_TEXT("\u0301"),
-                                   MAREA_TEXT("<"),    MAREA_TEXT("\xff")};
-static const marea_text tos[] = {MAREA_TEXT(""),    MAREA_TEXT(" "), MAREA_TEXT("aa"),
-                                 MAREA_TEXT("▁"), MAREA_TEXT("é")};
+static const marea_text froms[] = {MAREA_TEXT(""),   MAREA_TEXT("a"),   MAREA_TEXT("aa"),
+                                   MAREA_TEXT("ñÑ"), MAREA_TEXT(" \t"), MAREA_TEXT("\u0301"),
+                                   MAREA_TEXT("<"),  MAREA_TEXT("\xff")};
+static const marea_text tos[] = {MAREA_TEXT(""), MAREA_TEXT(" "), MAREA_TEXT("aa"), MAREA_TEXT("▁"),
+                                 MAREA_TEXT("é")};
 static const marea_text joins[] = {MAREA_TEXT(" "), MAREA_TEXT(""), MAREA_TEXT("▁")};
 
 #define PICK(list, number) (list)[(number) % (sizeof(list) / sizeof *(list))]
@@ -117,11 +117,10 @@ static void run(const recipe *r, const marea_pipeline *pipeline, marea_text text
   for (size_t i = 0; i < splits; i++) w.bytes |= r->splits[i].kind == MAREA_SPLIT_BYTES;
   marea_pipeline_scratch *scratch = marea_pipeline_scratch_new();
   REQUIRE(scratch != NULL);
-  marea_status status =
-      marea_pipeline_run(pipeline, text, r->origins, scratch, check_token, &w);
+  marea_status status = marea_pipeline_run(pipeline, text, r->origins, scratch, check_token, &w);
   size_t first = w.count;
-  bool refused = !(r->options.invalid == MAREA_INVALID_REPLACE) &&
-                 marea_utf8_invalid(text) < text.length;
+  bool refused =
+      !(r->options.invalid == MAREA_INVALID_REPLACE) && marea_utf8_invalid(text) < text.length;
   REQUIRE(status == (refused ? MAREA_FORMAT : MAREA_OK));
   /* The same scratch gives the same once more. */
   w.begin = w.end = w.count = 0;
