@@ -5,9 +5,11 @@
 #           zlib1g-dev (gzip)
 #   Lua:    liblua5.4-dev (the language), libedit-dev (line editing in the REPL)
 #   tests:  lua-busted (specs), lua-check (lint), clang-format-14 (format)
+#   fuzz:   clang-14 with libFuzzer and the sanitizers, only for scripts/test --fuzz
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libopenblas-dev libutf8proc-dev \
 libjansson-dev zlib1g-dev liblua5.4-dev libedit-dev"
 TEST_PACKAGES="lua5.4 lua-busted lua-check clang-format-14"
+FUZZ_PACKAGES="clang-14 libclang-rt-14-dev llvm-14"
 
 # installed PACKAGE: true when dpkg knows it as installed.
 installed() {
