@@ -152,6 +152,8 @@ static int field_choice(lua_State *L, const char *field, const char *standard,
   return found;
 }
 
+static const char *const space_names[] = {"unicode", "ascii", "python", NULL};
+
 /* Text of a field; the table keeps its bytes alive. */
 static marea_text field_text(lua_State *L, const char *field) {
   marea_text text = {"", 0};
@@ -216,6 +218,9 @@ static void read_steps(lua_State *L, description *d) {
     step->left = field_flag(L, "left");
     step->right = field_flag(L, "right");
     step->whole = field_flag(L, "whole");
+    step->apart = field_flag(L, "apart");
+    step->once = field_flag(L, "once");
+    step->spaces = (marea_spaces)field_choice(L, "spaces", "unicode", space_names);
     if (step->kind == MAREA_NORMAL_FUNCTION) {
       step->function = own_normalizer;
       step->context = take_function(L, d);
@@ -236,6 +241,7 @@ static void read_splits(lua_State *L, description *d) {
     split->keep = field_flag(L, "keep");
     split->each = field_flag(L, "each");
     split->least = field_size(L, "least");
+    split->spaces = (marea_spaces)field_choice(L, "spaces", "unicode", space_names);
     split->behavior = (marea_split_behavior)field_choice(L, "behavior", "isolated", behaviors);
     if (split->kind == MAREA_SPLIT_FUNCTION) {
       split->function = own_splitter;

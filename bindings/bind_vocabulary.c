@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "bind_text.h"
-#include "text/count.h"
+#include "text/count_lines.h"
 
 #define VOCABULARY "marea.vocabulary"
 
@@ -35,6 +35,26 @@ static int count_texts(lua_State *L) {
   const marea_text *texts = bind_texts(L, 3, &count);
   const marea_pipeline *pipeline = bind_pipeline(L, 2);
   bind_pipeline_check(L, 2, marea_count_texts(v, pipeline, texts, count, &report));
+  bind_push_pipeline_report(L, &report);
+  return 1;
+}
+
+/* vocabulary:count_lines(pipeline, path[, longest line]) → report; nil and a message for the file.
+ * Every line is a document. */
+static int count_lines(lua_State *L) {
+  marea_pipeline_report report = {0};
+  marea_vocabulary *v = bind_vocabulary(L, 1);
+  const char *path = luaL_checkstring(L, 3);
+  lua_Integer longest = luaL_optinteger(L, 4, MAREA_LONGEST_LINE);
+  luaL_argcheck(L, longest >= 1, 4, "the longest line has at least one byte");
+  const marea_pipeline *pipeline = bind_pipeline(L, 2);
+  marea_lines *lines = marea_lines_new(path);
+  if (lines == NULL) return bind_nil(L);
+  marea_lines_limit(lines, (size_t)longest);
+  marea_status status = marea_count_lines(v, pipeline, lines, &report);
+  marea_lines_free(lines);
+  if (status == MAREA_IO || status == MAREA_FORMAT) return bind_nil(L);
+  bind_pipeline_check(L, 2, status);
   bind_push_pipeline_report(L, &report);
   return 1;
 }
@@ -289,6 +309,7 @@ static int bytes(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"count", count_texts},
+                                   {"count_lines", count_lines},
                                    {"count_words", count_words},
                                    {"add", add_word},
                                    {"merge", merge},

@@ -4,6 +4,7 @@
 #   core:   libopenblas-dev (matrix products), libutf8proc-dev (Unicode), libjansson-dev (JSON),
 #           zlib1g-dev (gzip)
 #   Lua:    liblua5.4-dev (the language), libedit-dev (line editing in the REPL)
+#   corpora: curl (scripts/corpus fetches with it), unzip (archives of some sets)
 #   tests:  lua-busted (specs), lua-check (lint), clang-format-14 (format)
 #   fuzz:   clang-14 with libFuzzer and the sanitizers, only for scripts/test --fuzz
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libopenblas-dev libutf8proc-dev \

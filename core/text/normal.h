@@ -45,6 +45,9 @@ typedef struct marea_normal_step {
   marea_text from, to; /* copied by marea_normalizer_new */
   bool left, right;    /* STRIP: which ends */
   bool whole;          /* DIGITS: a run at a time */
+  bool apart;          /* LOWER: each character by itself, so no final sigma */
+  bool once;           /* PREPEND: not when the text begins with it */
+  marea_spaces spaces; /* COLLAPSE */
   marea_normal_function *function;
   void *context;
 } marea_normal_step;
@@ -79,7 +82,8 @@ typedef struct marea_normal_scratch {
 
 void marea_normal_scratch_free(marea_normal_scratch *scratch);
 
-/* *out is the normalized text, in the scratch's memory or `in` itself; valid until the next call.
+/* *out is the normalized text, in the scratch's memory, with MAREA_SLACK readable bytes behind it;
+ * valid until the next call.
  * `track`: marea_normal_origin will be asked. MAREA_FORMAT names the first byte (from 1) that is no
  * UTF-8 when that is refused. */
 marea_status marea_normalize(const marea_normalizer *normalizer, marea_text in, bool track,

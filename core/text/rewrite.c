@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/scan.h"
 
 void marea_rewrite_start(marea_rewrite *r, bool track) {
   r->length = r->consumed = r->edit_count = 0;
@@ -16,13 +17,13 @@ void marea_rewrite_free(marea_rewrite *r) {
 }
 
 char *marea_rewrite_room(marea_rewrite *r, size_t length) {
-  if (r->bytes == NULL || length > r->capacity - r->length) {
+  if (r->bytes == NULL || length > r->capacity - MAREA_SLACK - r->length) {
     size_t wanted = r->length + length;
     if (wanted < length || wanted > SIZE_MAX / 2) {
       marea_fail(MAREA_NOMEM, "the text is too long");
       return NULL;
     }
-    size_t capacity = wanted + wanted / 2 + 64;
+    size_t capacity = wanted + wanted / 2 + MAREA_SLACK;
     char *bytes = marea_realloc(r->bytes, capacity);
     if (bytes == NULL) return NULL;
     r->bytes = bytes;

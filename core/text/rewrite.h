@@ -26,7 +26,7 @@ void marea_rewrite_start(marea_rewrite *r, bool track);
 void marea_rewrite_free(marea_rewrite *r);
 
 /* Room for `length` more bytes at the end of bytes; NULL: MAREA_NOMEM. What is written there counts
- * after marea_rewrite_wrote. */
+ * after marea_rewrite_wrote. MAREA_SLACK bytes behind it can be read. */
 char *marea_rewrite_room(marea_rewrite *r, size_t length);
 
 /* The next `taken` input bytes became the next `length` output bytes, which are in place. */

@@ -128,6 +128,12 @@ bool marea_is_space(int32_t code) {
          code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
 }
 
+bool marea_is_space_of(marea_spaces spaces, int32_t code) {
+  if (spaces == MAREA_SPACES_ASCII && code >= 0x80) return false;
+  if (spaces == MAREA_SPACES_PYTHON && code >= 0x1C && code <= 0x1F) return true;
+  return marea_is_space(code);
+}
+
 static bool is_ascii_letter(int32_t code) {
   return (unsigned)(code | 32) - 'a' < 26;
 }

@@ -69,4 +69,13 @@ bool marea_is_digit(int32_t code);       /* Nd */
 bool marea_is_word_python(int32_t code);
 bool marea_is_word_rust(int32_t code);
 
+/* Which characters are white space. */
+typedef enum marea_spaces {
+  MAREA_SPACES_UNICODE, /* White_Space */
+  MAREA_SPACES_ASCII,   /* blank, TAB, LF, VT, FF, CR: TensorFlow */
+  MAREA_SPACES_PYTHON   /* White_Space and U+001C to U+001F: Python's str.split and its s class */
+} marea_spaces;
+
+bool marea_is_space_of(marea_spaces spaces, int32_t code);
+
 #endif

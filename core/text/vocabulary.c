@@ -47,9 +47,11 @@ enum { SHORT = 8 };
 static uint64_t key_of(const char *bytes, size_t length) {
   const unsigned char *b = (const unsigned char *)bytes;
   if (length <= SHORT) {
-    if (length >= 4) return load4(bytes) | load4(bytes + length - 4) << 32;
-    if (length == 0) return 0;
-    return (uint64_t)b[0] | (uint64_t)b[length / 2] << 8 | (uint64_t)b[length - 1] << 16;
+    if (length >= 4) /* the last four bytes, without those that the first four hold */
+      return load4(bytes) | load4(bytes + length - 4) >> (8 * (SHORT - length)) << 32;
+    uint64_t key = length > 0 ? b[0] : 0;
+    if (length > 1) key |= (uint64_t)b[1] << 8;
+    return length > 2 ? key | (uint64_t)b[2] << 16 : key;
   }
   uint64_t hash = length * 0x9E3779B97F4A7C15u;
   for (size_t i = 0; i + 8 < length; i += 8) {
@@ -58,6 +60,13 @@ static uint64_t key_of(const char *bytes, size_t length) {
   }
   hash = (hash ^ load8(bytes + length - 8)) * 0xD6E8FEB86659FD93u;
   return hash ^ hash >> 32;
+}
+
+/* The same when eight bytes from any place of the word on can be read: no branches for short words.
+ */
+static uint64_t key_of_padded(const char *bytes, size_t length) {
+  if (length - 1 >= SHORT) return key_of(bytes, length); /* also length 0 */
+  return load8(bytes) & ~(uint64_t)0 >> (8 * (SHORT - length));
 }
 
 static size_t first_slot(const marea_vocabulary *v, uint64_t key, size_t length) {
@@ -189,8 +198,15 @@ marea_status marea_vocabulary_note(marea_vocabulary *v, const char *bytes, size_
 
 void marea_vocabulary_prepare(const marea_vocabulary *v, const char *bytes, size_t length,
                               marea_prepared *word) {
-  *word = (marea_prepared){bytes, length, key_of(bytes, length), 0};
+  *word = (marea_prepared){bytes, length, key_of_padded(bytes, length), 0};
   __builtin_prefetch(&v->slots[first_slot(v, word->key, length)]);
+}
+
+void marea_vocabulary_find_all(const marea_vocabulary *v, marea_prepared *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const marea_prepared *word = &words[i];
+    words[i].place = v->slots[slot_of(v, word->bytes, word->length, word->key)].place - 1;
+  }
 }
 
 marea_status marea_vocabulary_note_all(marea_vocabulary *v, marea_prepared *words, size_t count) {

@@ -51,7 +51,7 @@ marea_text marea_vocabulary_word(const marea_vocabulary *vocabulary, int32_t pla
 marea_status marea_vocabulary_note(marea_vocabulary *vocabulary, const char *bytes, size_t length);
 
 /* The same in batches, so that memory is waited for once for many words: _prepare each word (its
- * bytes must stay), then _note_all. */
+ * bytes must stay, and eight more behind them can be read), then _note_all or _find_all. */
 enum { MAREA_PREPARED = 32 };
 
 typedef struct marea_prepared {
@@ -63,6 +63,9 @@ typedef struct marea_prepared {
 
 void marea_vocabulary_prepare(const marea_vocabulary *vocabulary, const char *bytes, size_t length,
                               marea_prepared *word);
+/* Finds the places of words that exist; -1 for the others. */
+void marea_vocabulary_find_all(const marea_vocabulary *vocabulary, marea_prepared *words,
+                               size_t count);
 marea_status marea_vocabulary_note_all(marea_vocabulary *vocabulary, marea_prepared *words,
                                        size_t count);
 

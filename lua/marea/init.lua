@@ -99,4 +99,5 @@ return setmetatable(marea, {
     return value
   end,
   __name = "marea",
+  lazy = { parts, functions }, -- for completion in the REPL
 })

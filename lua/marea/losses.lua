@@ -205,7 +205,20 @@ local function check(name, given)
   options.choice(name, "reduction", given.reduction or "mean", { "mean", "sum", "none" })
 end
 
-local function read_ids(name, y, p)
+-- `ignored` is a class that may lie outside, such as -1.
+local function check_range(name, y, classes, ignored)
+  local reals = ops.as_real(y)
+  local wrong = ops.less(reals, 0) + ops.greater_equal(reals, classes)
+  if ignored then wrong = wrong * ops.not_equal(reals, ignored) end
+  if wrong:count() == 0 or wrong:max():item() == 0 then return end
+  local place = wrong:reshape({ -1 }):argmax():item() - 1
+  local steps = #y:shape() > 1 and y:size(2) or 1
+  error(("%s: sample %d%s has class %d, allowed are 0 to %d"):format(name, place // steps + 1,
+    #y:shape() > 1 and (", step %d"):format(place % steps + 1) or "",
+    math.tointeger(reals:reshape({ -1 }):get(place + 1)), classes - 1), 0)
+end
+
+local function read_ids(name, y, p, ignored)
   y = ops.as_ids(y)
   local shape, wanted = y:shape(), p:shape()
   wanted[#wanted] = nil
@@ -214,7 +227,9 @@ local function read_ids(name, y, p)
     error(("%s: class ids are %s, predictions %s; expected one id for each row of scores"):format(name,
       shape_text(y), shape_text(p)), 0)
   end
-  return y:reshape(shape)
+  y = y:reshape(shape)
+  check_range(name, y, p:size(last_axis(p)), ignored)
+  return y
 end
 
 local function compute(name, y, p, given)
@@ -223,7 +238,7 @@ local function compute(name, y, p, given)
   p = ops.tensor(p)
   if #p:shape() == 0 then p = p:reshape({ 1 }) end
   if name == "sparse_categorical_crossentropy" then
-    y = read_ids(name, y, p)
+    y = read_ids(name, y, p, given.ignore_class)
   else
     y = ops.as_real(y)
     if #y:shape() == 0 then y = y:reshape({ 1 }) end

@@ -58,14 +58,16 @@ local function fail(self, message, ...)
 end
 
 local function set_learning_rate(self, value)
-  if type(value) == "string" then value = tonumber(value) end
-  if type(value) == "number" then
-    self.native:rate(value)
+  local number = tonumber(value)
+  if number then
+    self.native:rate(number)
     rawset(self, "schedule", nil)
-    rawset(self, "rate", value)
+    rawset(self, "rate", number)
     return
   end
-  if value == nil then fail(self, "learning_rate must be a number or a schedule, got nil") end
+  if value == nil or type(value) == "string" then
+    fail(self, "learning_rate must be a number or a schedule, got %s", options.show(value))
+  end
   rawset(self, "schedule", schedules.get(value))
 end
 

@@ -180,6 +180,20 @@ function Pipeline:count(texts)
   return report
 end
 
+--- Counts the words of a file of which every line is a document, plain or gzip, without loading
+-- it: in constant memory and on all threads.
+-- @tparam string path
+-- @tparam[opt] table given `longest`: bytes of the longest line that is accepted
+-- @treturn table report as of fit
+-- @return nil and a message when the file is missing or broken, or a line is no UTF-8
+function Pipeline:fit_lines(path, given)
+  local read = options.read("fit_lines", given, { longest = options.optional })
+  local report, message = self.vocabulary.native:count_lines(self.core, path, read.longest)
+  if not report then return nil, message end
+  add_counts(report, self:rank())
+  return report
+end
+
 -- ---- ids -----------------------------------------------------------------------------------------
 
 local function encode(self, texts)

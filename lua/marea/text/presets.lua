@@ -23,7 +23,8 @@ local list = {
   --- TextVectorization of Keras 2.6 to 3: lower-cases A to Z alone, deletes ASCII marks, cuts at
   -- white space; ids "" 0, "[UNK]" 1; ties by bytes, backwards.
   textvectorization = { normalize = { "lower_ascii", "delete_punctuation" },
-    split = { "whitespace" }, ties = "descending", pad = "", unknown = "[UNK]" },
+    split = { { "whitespace", spaces = "ascii" } }, ties = "descending", pad = "",
+    unknown = "[UNK]" },
 
   --- CountVectorizer and TfidfVectorizer of scikit-learn: runs of two or more word characters,
   -- alphabetical ids from 0, unknown words are left out.
@@ -41,8 +42,9 @@ local list = {
     specials = {}, pad = false, unknown = false },
 
   --- The words that BERT's uncased models cut into pieces: clean, without accents (ñ becomes n),
-  -- lower case, each mark apart.
-  bert = { normalize = { "clean", "cjk_spaces", "nfd", "strip_marks", "lower" },
+  -- lower case (σ also at the end of a word), each mark apart.
+  bert = { normalize = { "clean", "cjk_spaces", "nfd", "strip_marks",
+      { "lower", final_sigma = false } },
     split = { "bert" }, specials = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]" }, pad = "[PAD]",
     unknown = "[UNK]" },
 }

@@ -13,16 +13,17 @@ local stages = {}
 
 -- name → options with their defaults; `reads` turns them into what the core takes.
 local normalizers = {
-  nfc = {}, nfd = {}, nfkc = {}, nfkd = {}, lower = {}, lower_ascii = {}, fold = {},
-  strip_marks = {}, strip_combining = {}, collapse = {}, clean = {}, cjk_spaces = {},
+  nfc = {}, nfd = {}, nfkc = {}, nfkd = {}, lower = { final_sigma = true }, lower_ascii = {},
+  fold = {}, strip_marks = {}, strip_combining = {}, collapse = { spaces = "unicode" }, clean = {},
+  cjk_spaces = {},
   strip_accents = { keep = "" }, html = { to = " " }, urls = { to = "URL" },
   digits = { to = "0", runs = false }, replace = { from = options.required, to = "" },
   characters = { from = options.required, to = " " }, delete_punctuation = {},
-  prepend = { text = options.required }, strip = { left = true, right = true },
+  prepend = { text = options.required, once = false }, strip = { left = true, right = true },
 }
 
 local splitters = {
-  none = {}, whitespace = {}, code_points = {}, graphemes = {}, bytes = {}, words_or_marks = {},
+  none = {}, whitespace = { spaces = "unicode" }, code_points = {}, graphemes = {}, bytes = {}, words_or_marks = {},
   bert = {}, byte_level = {}, filters = { filters = false, split = " " },
   words = { punctuation = "drop" }, word_runs = { min = 1 }, metaspace = { text = "▁" },
   punctuation = { behavior = "isolated" }, digits = { individual = false },
@@ -40,6 +41,8 @@ end
 
 -- How each stage's options reach the core, where they differ from { kind = name }.
 local core_normalizers = {
+  lower = function(o) return { apart = not o.final_sigma } end,
+  collapse = function(o) return { spaces = o.spaces } end,
   strip_accents = function(o) return { from = o.keep } end,
   html = function(o) return { to = o.to } end,
   urls = function(o) return { to = o.to } end,
@@ -47,11 +50,12 @@ local core_normalizers = {
   replace = function(o) return { from = o.from, to = o.to } end,
   characters = function(o) return { from = o.from, to = o.to } end,
   delete_punctuation = function() return { kind = "characters", from = ASCII_MARKS, to = "" } end,
-  prepend = function(o) return { to = o.text } end,
+  prepend = function(o) return { to = o.text, once = o.once } end,
   strip = function(o) return { left = o.left, right = o.right } end,
 }
 
 local core_splitters = {
+  whitespace = function(o) return { spaces = o.spaces } end,
   words = function(o) return { keep = o.punctuation == "keep" } end,
   word_runs = function(o) return { least = o.min } end,
   metaspace = function(o) return { text = o.text } end,
@@ -108,15 +112,19 @@ local function own_stage(who, kind, name, given)
   return { name = name, version = own.version }, { kind = "function", f = own.f }
 end
 
-local behaviors = { "removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous" }
+-- Options with a few values; all others are strings.
+local choices = {
+  behavior = { "removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous" },
+  punctuation = { "drop", "keep" }, spaces = { "unicode", "ascii", "python" },
+}
+local flags = { runs = true, left = true, right = true, individual = true, final_sigma = true,
+  once = true }
 
 local function check_options(who, o)
   for name, value in pairs(o) do
     if name == "min" then o.min = options.integer(who, "min", value)
-    elseif name == "behavior" then options.choice(who, name, value, behaviors)
-    elseif name == "punctuation" then options.choice(who, name, value, { "drop", "keep" })
-    elseif name == "runs" or name == "left" or name == "right" or name == "individual" then
-      options.boolean(who, name, value)
+    elseif choices[name] then options.choice(who, name, value, choices[name])
+    elseif flags[name] then options.boolean(who, name, value)
     elseif name ~= "filters" or value then string_option(who, name, value)
     end
   end

@@ -51,6 +51,11 @@ function Vocabulary:documents_seen()
   return documents
 end
 
+--- Bytes that words, counts and table take.
+function Vocabulary:bytes()
+  return self.native:bytes()
+end
+
 --- The id of a word or a special token; nil for a word without one.
 function Vocabulary:id(word)
   if word == nil then return nil end
