@@ -277,11 +277,12 @@ static int64_t count_at(lua_State *L, int list, lua_Integer i) {
 static int restore(lua_State *L) {
   size_t count;
   marea_vocabulary *v = bind_vocabulary(L, 1);
+  lua_Integer documents = lua_tointeger(L, 5);
+  if (!lua_istable(L, 2) || !lua_istable(L, 3) || !lua_istable(L, 4) || !lua_isinteger(L, 5) ||
+      documents < 0)
+    return luaL_error(L, "the vocabulary is malformed: expected lists of words, counts and "
+                         "documents, and a number of documents");
   const marea_text *list = bind_texts(L, 2, &count);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TTABLE);
-  lua_Integer documents = luaL_checkinteger(L, 5);
-  luaL_argcheck(L, documents >= 0, 5, "a number of documents is not negative");
   for (size_t i = 0; i < count; i++) {
     int32_t place = marea_vocabulary_add(v, list[i].bytes, list[i].length);
     if (place < 0) return bind_raise(L);

@@ -37,8 +37,8 @@ typedef enum marea_normal_kind {
       MAREA_NORMAL_COUNT
 } marea_normal_kind;
 
-/* A step of the caller's: writes what becomes of `in` by marea_rewrite_keep and _change, all of it.
- */
+/* A step of the caller's: writes what becomes of `in` by marea_rewrite_keep and _change, all of it,
+ * as valid UTF-8. */
 typedef marea_status marea_normal_function(void *context, marea_text in, marea_rewrite *out);
 
 typedef struct marea_normal_step {

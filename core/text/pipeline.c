@@ -19,6 +19,15 @@ struct marea_pipeline {
 
 /* ---- making ---- */
 
+/* Single bytes are no UTF-8, which every other stage takes for granted. */
+static marea_status check_bytes(const marea_pipeline_options *o) {
+  for (size_t i = 0; i < o->split_count; i++)
+    if (o->splits[i].kind == MAREA_SPLIT_BYTES && (i + 1 < o->split_count || o->within))
+      return marea_fail(MAREA_ARGUMENT, "pipeline: the splitter bytes must be the last one, and "
+                                        "not be followed by n-grams within the pieces");
+  return MAREA_OK;
+}
+
 static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options *o) {
   p->normalizer = marea_normalizer_new(o->steps, o->step_count, o->invalid);
   if (p->normalizer == NULL) return marea_error_code();
@@ -36,7 +45,7 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
   }
-  return MAREA_OK;
+  return check_bytes(o);
 }
 
 static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options *o) {

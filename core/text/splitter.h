@@ -44,7 +44,8 @@ typedef enum marea_split_behavior {
   MAREA_SPLIT_CONTIGUOUS
 } marea_split_behavior;
 
-/* A rule of the caller's: gives each piece of the text to the sink, with its place in the text. */
+/* A rule of the caller's: gives each piece of the text to the sink, with its place in the text.
+ * Pieces begin and end between characters. */
 typedef marea_status marea_split_function(void *context, marea_text text, marea_token_sink *sink,
                                           void *receiver);
 

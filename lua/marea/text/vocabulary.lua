@@ -263,7 +263,7 @@ function Vocabulary.load(path, given)
       config.rule = { order = "first" }
     end
   end
-  if config == nil then return nil, message end
+  if message then return nil, message end
   local ok, result = pcall(Vocabulary.from_config, config)
   if not ok then return nil, ('"%s": %s'):format(path, result) end
   return result
