@@ -100,7 +100,7 @@ describe("fit", function()
     model:compile{ optimizer = "sgd", loss = "mean_squared_error" }
     local x = marea.ones{ 8, 3 }
     x:set(5, 2, 0 / 0)
-    assert.fails("nan at sample 5, step 2", fit, model, x, marea.ones{ 8, 1 })
+    assert.fails("NaN at sample 5, step 2", fit, model, x, marea.ones{ 8, 1 })
   end)
 
   it("stops at the first infinity and names layer and batch", function()
