@@ -33,13 +33,9 @@ char *marea_rewrite_room(marea_rewrite *r, size_t length) {
 }
 
 static marea_status note_edit(marea_rewrite *r, size_t taken, size_t length) {
-  if (r->edit_count == r->edit_capacity) {
-    size_t capacity = 2 * r->edit_capacity + 16;
-    marea_edit *edits = marea_realloc(r->edits, capacity * sizeof *edits);
-    if (edits == NULL) return MAREA_NOMEM;
-    r->edits = edits;
-    r->edit_capacity = capacity;
-  }
+  marea_edit *edits = marea_grow(r->edits, &r->edit_capacity, r->edit_count + 1, sizeof *edits);
+  if (edits == NULL) return MAREA_NOMEM;
+  r->edits = edits;
   r->edits[r->edit_count++] =
       (marea_edit){r->length, r->length + length, r->consumed, r->consumed + taken};
   return MAREA_OK;
