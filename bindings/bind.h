@@ -11,6 +11,7 @@
 #define BIND_TENSOR "marea.tensor"
 #define BIND_TAPE   "marea.tape"
 #define BIND_STREAM "marea.stream"
+#define BIND_SPARSE "marea.sparse"
 
 /* A tensor in Lua: one reference, and a reference to its tape when it is taped. */
 typedef struct bind_box {
@@ -47,10 +48,22 @@ void bind_account(lua_State *L, size_t bytes);
 
 marea_stream *bind_stream(lua_State *L, int argument);
 
+/* Sparse matrices: an empty box, pushed; filled later (NULL raises the core's message); the one at
+ * an argument; a norm by name ("none", "l1", "l2", "max"). */
+marea_csr **bind_sparse_new(lua_State *L);
+int bind_sparse_fill(lua_State *L, marea_csr **box, marea_csr *m);
+marea_csr *bind_sparse(lua_State *L, int argument);
+marea_norm bind_norm(lua_State *L, int argument);
+/* The elements of a vector of n (-1: any number), contiguous, in a box that is pushed; nil pushes
+ * nil and gives NULL. */
+const void *bind_vector(lua_State *L, int argument, marea_dtype type, int64_t n);
+
 /* Each room adds its functions to the table on top of the stack. */
 void bind_open_base(lua_State *L);
 void bind_open_tensor(lua_State *L);
 void bind_open_ops(lua_State *L);
+void bind_open_sparse(lua_State *L);
+void bind_open_encodings(lua_State *L);
 void bind_open_recurrent(lua_State *L);
 void bind_open_tape(lua_State *L);
 void bind_open_random(lua_State *L);

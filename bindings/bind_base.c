@@ -1,8 +1,10 @@
 /* Memory counters, threads, clock, interrupts. */
-#define _POSIX_C_SOURCE 200112L
+#define _DEFAULT_SOURCE /* clock_gettime, the size of a terminal */
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/threads.h"
 #include "bind.h"
@@ -57,11 +59,38 @@ static int is_terminal(lua_State *L) {
   return 1;
 }
 
+/* terminal_width([descriptor]): columns of the terminal on standard output (1), or another one; nil
+ * where there is none or it does not know */
+static int terminal_width(lua_State *L) {
+  struct winsize size;
+  if (ioctl((int)luaL_optinteger(L, 1, STDOUT_FILENO), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+    return 0;
+  lua_pushinteger(L, size.ws_col);
+  return 1;
+}
+
+/* native.write_file(path, bytes) → true, or nil and a message: replaces the file as a whole or
+ * leaves it as it was */
+static int write_file(lua_State *L) {
+  size_t length;
+  const char *path = luaL_checkstring(L, 1), *bytes = luaL_checklstring(L, 2, &length);
+  marea_file_writer *writer = marea_file_writer_new(path);
+  if (writer == NULL) return bind_nil(L);
+  if (marea_file_write(writer, bytes, length) != MAREA_OK) {
+    marea_file_abandon(writer);
+    return bind_nil(L);
+  }
+  if (marea_file_commit(writer) != MAREA_OK) return bind_nil(L);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"memory", memory},           {"fail_at", fail_at},
     {"threads", threads},         {"clock", clock_seconds},
     {"interrupted", interrupted}, {"interrupt_watch", interrupt_watch},
-    {"is_terminal", is_terminal}, {NULL, NULL}};
+    {"is_terminal", is_terminal}, {"terminal_width", terminal_width},
+    {"write_file", write_file},   {NULL, NULL}};
 
 void bind_open_base(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

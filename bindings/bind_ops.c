@@ -112,6 +112,14 @@ static int op_affine(lua_State *L) {
   return bind_box_fill(L, box, marea_affine(x, kernel, bias));
 }
 
+/* sparse_matmul(a sparse, w[, bias]) */
+static int op_sparse_matmul(lua_State *L) {
+  marea_csr *a = bind_sparse(L, 1);
+  marea_tensor *w = bind_tensor(L, 2), *bias = bind_tensor_or_null(L, 3);
+  bind_box *box = bind_box_new(L);
+  return bind_box_fill(L, box, marea_sparse_matmul(a, w, bias));
+}
+
 static int op_reshape(lua_State *L) {
   int64_t size[MAREA_MAX_RANK];
   marea_tensor *x = bind_tensor(L, 1);
@@ -250,7 +258,7 @@ static const luaL_Reg operations[] = {
                     ENTRY(pow) ENTRY(clip) ENTRY(where) ENTRY(affine) ENTRY(reshape)
                         ENTRY(broadcast) ENTRY(permute) ENTRY(transpose) ENTRY(narrow) ENTRY(select)
                             ENTRY(flip) ENTRY(cast) ENTRY(concat) ENTRY(stack) ENTRY(one_hot)
-                                ENTRY(dropout) ENTRY(layer_norm){NULL, NULL}};
+                                ENTRY(dropout) ENTRY(layer_norm) ENTRY(sparse_matmul){NULL, NULL}};
 
 static const luaL_Reg metamethods[] = {{"__add", op_add}, {"__sub", op_sub}, {"__mul", op_mul},
                                        {"__div", op_div}, {"__unm", op_neg}, {"__pow", op_pow},

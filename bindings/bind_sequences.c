@@ -1,6 +1,9 @@
-/* Sequences of ids: making them, padding, bag-of-words matrices. The Lua side is
- * lua/marea/sequence.lua. */
-#include "bind_text.h"
+/* Sequences of ids: making them, bag-of-words matrices. Padding is in bind_padding.c, what training
+ * samples are made of in bind_samples.c; the Lua side is lua/marea/sequence.lua. */
+#include "bind_sequences.h"
+
+#include "text/bags.h"
+#include "text/padding.h"
 
 #define SEQUENCES "marea.sequences"
 
@@ -72,49 +75,38 @@ static int sequences_count(lua_State *L) {
 
 static int sequences_lengths(lua_State *L) {
   const marea_sequences *s = bind_sequences(L, 1);
-  int64_t count = (int64_t)s->count;
-  bind_box *box = bind_box_new(L);
-  bind_box_fill(L, box, marea_tensor_new(MAREA_INT32, 1, &count));
-  for (size_t i = 0; i < s->count; i++)
-    marea_ints(box->x)[i] = (int32_t)(s->offsets[i + 1] - s->offsets[i]);
+  marea_kept_lengths(s->offsets, s->count, INT32_MAX, marea_ints(bind_push_ids(L, s->count)));
   return 1;
 }
 
 static int sequences_quantile(lua_State *L) {
   size_t length;
-  bind_check(L, marea_length_quantile(bind_sequences(L, 1), luaL_checknumber(L, 2), &length));
+  const marea_sequences *s = bind_sequences(L, 1);
+  bind_check(L, marea_length_quantile(s->offsets, s->count, luaL_checknumber(L, 2), &length));
   lua_pushinteger(L, (lua_Integer)length);
   return 1;
 }
 
-void bind_set_count(lua_State *L, const char *name, size_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
+const marea_tensor *bind_ids(lua_State *L, int argument) {
+  const marea_tensor *x = bind_tensor(L, argument);
+  luaL_argcheck(L, x->dtype == MAREA_INT32 && x->rank == 1 && marea_tensor_contiguous(x), argument,
+                "a list of ids expected: an int32 tensor with one axis");
+  return x;
 }
 
-/* sequences:pad(maxlen, padding, truncating, value) → int32 tensor (N, maxlen), report */
-static int pad(lua_State *L) {
-  static const char *const sides[] = {"pre", "post", NULL};
-  const marea_sequences *s = bind_sequences(L, 1);
-  lua_Integer maxlen = luaL_checkinteger(L, 2), value = luaL_optinteger(L, 5, 0);
-  luaL_argcheck(L, maxlen >= 1 && maxlen <= INT32_MAX, 2, "maxlen must be 1 or more");
-  luaL_argcheck(L, value >= INT32_MIN && value <= INT32_MAX, 5, "the value must fit 32 bits");
-  marea_padding padding = {.maxlen = (size_t)maxlen,
-                           .pad_after = luaL_checkoption(L, 3, "pre", sides) == 1,
-                           .cut_after = luaL_checkoption(L, 4, "pre", sides) == 1,
-                           .value = (int32_t)value};
-  marea_padding_report report;
+marea_tensor *bind_push_ids(lua_State *L, size_t count) {
   bind_box *box = bind_box_new(L);
-  bind_box_fill(L, box, marea_tensor_new(MAREA_INT32, 2, (int64_t[]){(int64_t)s->count, maxlen}));
-  bind_check(L, marea_pad(s, &padding, marea_ints(box->x), &report));
-  lua_createtable(L, 0, 6);
-  bind_set_count(L, "rows", s->count);
-  bind_set_count(L, "maxlen", padding.maxlen);
-  bind_set_count(L, "tokens", report.tokens);
-  bind_set_count(L, "truncated", report.cut_rows);
-  bind_set_count(L, "lost", report.lost);
-  bind_set_count(L, "longest", report.longest);
-  return 2;
+  bind_box_fill(L, box, marea_tensor_new(MAREA_INT32, 1, (int64_t[]){(int64_t)count}));
+  return box->x;
+}
+
+/* sequences:pick(int32 tensor of rows counted from 0) → those sequences, in that order */
+static int pick(lua_State *L) {
+  const marea_sequences *s = bind_sequences(L, 1);
+  const marea_tensor *rows = bind_ids(L, 2);
+  bind_check(L, marea_sequences_pick(s, marea_ints(rows), (size_t)marea_tensor_count(rows),
+                                     bind_push_sequences(L)));
+  return 1;
 }
 
 /* sequences:matrix(mode, columns[, df by column, documents]) → (N, columns) */
@@ -141,13 +133,10 @@ static int matrix(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg sequences_methods[] = {{"totable", sequences_table},
-                                             {"count", sequences_count},
-                                             {"lengths", sequences_lengths},
-                                             {"quantile", sequences_quantile},
-                                             {"pad", pad},
-                                             {"matrix", matrix},
-                                             {NULL, NULL}};
+static const luaL_Reg sequences_methods[] = {
+    {"totable", sequences_table},     {"count", sequences_count},  {"lengths", sequences_lengths},
+    {"quantile", sequences_quantile}, {"pad", bind_pad_sequences}, {"pick", pick},
+    {"windows", bind_windows},        {"matrix", matrix},          {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"sequences", new_sequences}, {NULL, NULL}};
 
@@ -158,4 +147,6 @@ void bind_open_sequences(lua_State *L) {
   lua_setfield(L, -2, "__len");
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);
+  bind_open_ragged(L);
+  bind_open_samples(L);
 }

@@ -134,6 +134,18 @@ static int step(lua_State *L) {
   return 3;
 }
 
+/* optimizer:try_step() → as step; norm before clipping alone when it is not finite: nothing changed
+ */
+static int try_step(lua_State *L) {
+  marea_step_report report;
+  bind_check(L, marea_optimizer_try_step(optimizer_at(L), &report));
+  lua_pushnumber(L, report.norm_before);
+  if (report.refused) return 1;
+  lua_pushnumber(L, report.norm_after);
+  lua_pushinteger(L, report.parameters);
+  return 3;
+}
+
 static int gradient_norm(lua_State *L) {
   lua_pushnumber(L, marea_optimizer_norm(optimizer_at(L)));
   return 1;
@@ -257,6 +269,7 @@ static int constrain_nonnegative(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"add", add},
                                    {"step", step},
+                                   {"try_step", try_step},
                                    {"gradient_norm", gradient_norm},
                                    {"rate", set_rate},
                                    {"loss_scale", set_loss_scale},

@@ -1,5 +1,6 @@
 /* The Lua module marea.native: one table with a room's functions after the other's. */
 #include "bind.h"
+#include "bind_subword.h"
 
 static int open_all(lua_State *L) {
   luaL_checkversion(L);
@@ -7,11 +8,14 @@ static int open_all(lua_State *L) {
   bind_open_base(L);
   bind_open_tensor(L);
   bind_open_ops(L);
+  bind_open_sparse(L);
   bind_open_recurrent(L);
   bind_open_tape(L);
   bind_open_random(L);
   bind_open_json(L);
   bind_open_text(L);
+  bind_open_encodings(L);
+  bind_open_subword(L);
   bind_open_lines(L);
   bind_open_train(L);
   bind_open_safetensors(L);

@@ -131,6 +131,12 @@ local gradients = {
   end,
 }
 
+gradients.sparse_matmul = function(op)
+  local x = marea.sparse{ { 0, 1.5, 0, -2 }, { 0, 0, 0, 0 }, { 0.5, 3, 0, 0 } }
+  return { function(w, b) return weigh(op(x, w, b)) + weigh(op(x:narrow(1, 2, 2), w)) end,
+    { numbers{ 4, 2 }, numbers{ 2 } } }
+end
+
 gradients.matmul = function(op)
   return { function(a, b, c) return weigh(op(op(a, b), c)) + weigh(op(a, a:transpose())) end,
     { numbers{ 2, 2, 3 }, numbers{ 3, 2 }, numbers{ 2, 2 } } }

@@ -53,3 +53,23 @@ describe("the interpreter", function()
     assert.is_truthy(text:find("[1 1]", 1, true), text)
   end)
 end)
+
+describe("scripts/text_encodings.lua", function()
+  it("judges every encoding and shows them side by side", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("%q scripts/text_encodings.lua --epochs 1 --limit 64"):format(program))
+    assert.is_true(ok, text)
+    for _, name in ipairs{ "one-hot, words", "one-hot, characters", "hashing", "counts", "tf-idf",
+      "learned embedding" } do
+      assert.is_truthy(text:find("\n" .. name:gsub("%p", "%%%0") .. " +%d+ +[%d.]+ +[01]%.%d%d%d%d"), name)
+    end
+    assert.is_truthy(text:find("cosine of any two words is 0", 1, true), text)
+  end)
+
+  it("says what is wrong with its options", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("%q scripts/text_encodings.lua --words many"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--words must be a whole number", 1, true), text)
+  end)
+end)

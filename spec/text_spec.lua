@@ -207,36 +207,3 @@ describe("hashing", function()
     assert.fails("n must be a whole number of at least 2", text.hashing_trick, "a", 1)
   end)
 end)
-
-describe("pad_sequences", function()
-  local pad = marea.sequence.pad_sequences
-  local given = { { 1 }, { 2, 3 }, { 4, 5, 6, 7 } }
-  local cases = {
-    { "pre", "pre", { { 0, 0, 1 }, { 0, 2, 3 }, { 5, 6, 7 } } },
-    { "pre", "post", { { 0, 0, 1 }, { 0, 2, 3 }, { 4, 5, 6 } } },
-    { "post", "pre", { { 1, 0, 0 }, { 2, 3, 0 }, { 5, 6, 7 } } },
-    { "post", "post", { { 1, 0, 0 }, { 2, 3, 0 }, { 4, 5, 6 } } },
-  }
-  for _, case in ipairs(cases) do
-    it(("fills %s and cuts %s"):format(case[1], case[2]), function()
-      local x, report = pad(given, { maxlen = 3, padding = case[1], truncating = case[2] })
-      assert.are.same(case[3], x:totable())
-      assert.are.same({ rows = 3, maxlen = 3, tokens = 7, truncated = 1, lost = 1, longest = 4 }, report)
-    end)
-  end
-
-  it("takes the longest, or a percentile, as length", function()
-    assert.are.same({ 3, 4 }, pad(given):shape())
-    assert.are.same({ 3, 2 }, pad(given, { maxlen = "p50" }):shape())
-    assert.are.same({ { 9, 9 }, { 9, 8 } }, pad({ {}, { 8 } }, { maxlen = 2, value = 9 }):totable())
-  end)
-
-  it("says what is wrong", function()
-    assert.fails("maxlen must be a positive whole number", pad, given, { maxlen = 0 })
-    assert.fails("padding must be one of pre, post", pad, given, { padding = "left" })
-    assert.fails("sequence 2, place 1: 0.5", pad, { { 1 }, { 0.5 } })
-    assert.fails("sequence 1 is a number", pad, { 3 })
-    assert.fails("the list is empty", pad, {})
-    assert.fails("expected a list of lists of ids, got a string", pad, "abc")
-  end)
-end)

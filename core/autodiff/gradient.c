@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "autodiff/tape.h"
+#include "base/threads.h"
 
 static _Thread_local uint64_t passes_begun;
 static _Thread_local marea_pass now;
@@ -122,23 +123,56 @@ static int64_t number_rows(const marea_gradient *g, const int32_t *ids, int64_t 
   return count;
 }
 
-/* Moves the rows held so far to their new places, from the end, and clears the rest. */
+/* Lists the touched rows; moves the rows held so far to their new places, from the end, and clears
+ * the new ones. With none held so far clearing is left to the threads that sum. */
 static void spread_slots(marea_gradient *g, const int32_t *slot_of, int64_t V, int64_t count,
                          int64_t width) {
   size_t bytes = (size_t)width * sizeof(marea_real);
   int64_t old = g->row_count - 1;
+  bool held = old >= 0;
   for (int64_t id = V - 1; id >= 0; id--) {
     if (slot_of[id] == 0) continue;
     marea_real *place = g->row_values + (slot_of[id] - 1) * width;
     if (old >= 0 && g->rows[old] == id) {
       memmove(place, g->row_values + old * width, bytes);
       old--;
-    } else {
+    } else if (held) {
       memset(place, 0, bytes);
     }
     g->rows[slot_of[id] - 1] = (int32_t)id;
   }
   g->row_count = count;
+}
+
+/* Sums into rows. A piece owns a range of target rows and walks all ids, so that every row is
+ * summed in the ids' order by one thread. */
+typedef struct row_sums {
+  marea_real *target;
+  const int32_t *ids, *slot_of; /* slot_of NULL: the target's rows are the ids */
+  const marea_real *values;
+  int64_t n, width, rows, rows_a_piece;
+  bool clear; /* the target holds nothing yet */
+} row_sums;
+
+enum { ROW_PIECES = 4, FEW_VALUES = 1 << 14 };
+
+static void add_rows_piece(void *context, size_t piece) {
+  const row_sums *s = context;
+  int64_t from = (int64_t)piece * s->rows_a_piece, to = from + s->rows_a_piece;
+  if (to > s->rows) to = s->rows;
+  if (s->clear && from < to)
+    memset(s->target + from * s->width, 0, (size_t)((to - from) * s->width) * sizeof *s->target);
+  for (int64_t i = 0; i < s->n; i++) {
+    int64_t row = s->slot_of != NULL ? s->slot_of[s->ids[i]] - 1 : s->ids[i];
+    if (row >= from && row < to)
+      add_row(s->target + row * s->width, s->values + i * s->width, s->width);
+  }
+}
+
+static void add_rows(row_sums s) {
+  int64_t pieces = s.n * s.width < FEW_VALUES ? 1 : ROW_PIECES;
+  s.rows_a_piece = (s.rows + pieces - 1) / pieces;
+  marea_parallel((size_t)pieces, add_rows_piece, &s);
 }
 
 static marea_status add_sparse(marea_tensor *x, marea_gradient *g, const int32_t *ids, int64_t n,
@@ -149,9 +183,16 @@ static marea_status add_sparse(marea_tensor *x, marea_gradient *g, const int32_t
   int64_t count = number_rows(g, ids, n, V, slot_of);
   marea_status status = reserve_rows(g, count, width);
   if (status == MAREA_OK) {
+    bool clear = g->row_count == 0;
     spread_slots(g, slot_of, V, count, width);
-    for (int64_t i = 0; i < n; i++)
-      add_row(g->row_values + (slot_of[ids[i]] - 1) * width, values + i * width, width);
+    add_rows((row_sums){.target = g->row_values,
+                        .ids = ids,
+                        .slot_of = slot_of,
+                        .values = values,
+                        .n = n,
+                        .width = width,
+                        .rows = count,
+                        .clear = clear});
     g->sparse = g->fresh = true;
   }
   marea_free(slot_of);
@@ -166,7 +207,11 @@ marea_status marea_gradient_add_rows(marea_tensor *x, const int32_t *ids, int64_
   if (x->tape == NULL && !dense_already) return add_sparse(x, g, ids, n, values);
   marea_real *target = marea_gradient_sum(x);
   if (target == NULL) return MAREA_NOMEM;
-  for (int64_t i = 0; i < n; i++)
-    add_row(target + ids[i] * x->size[1], values + i * x->size[1], x->size[1]);
+  add_rows((row_sums){.target = target,
+                      .ids = ids,
+                      .values = values,
+                      .n = n,
+                      .width = x->size[1],
+                      .rows = x->size[0]});
   return MAREA_OK;
 }

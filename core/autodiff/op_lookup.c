@@ -2,11 +2,40 @@
 #include <string.h>
 
 #include "autodiff/op_help.h"
+#include "base/threads.h"
 
 /* The ids, contiguous and kept. */
 typedef struct lookup_context {
   marea_tensor *ids;
 } lookup_context;
+
+enum { ROWS_A_PIECE = 1024 };
+
+/* y's rows are x's rows of the ids. */
+typedef struct row_copy {
+  char *to;
+  const char *from;
+  const int32_t *ids;
+  size_t count, bytes;
+} row_copy;
+
+static void copy_piece(void *context, size_t piece) {
+  const row_copy *c = context;
+  size_t first = piece * ROWS_A_PIECE, last = first + ROWS_A_PIECE;
+  if (last > c->count) last = c->count;
+  for (size_t i = first; i < last; i++)
+    memcpy(c->to + i * c->bytes, c->from + (size_t)c->ids[i] * c->bytes, c->bytes);
+}
+
+static void copy_rows(marea_tensor *y, const marea_tensor *x, const marea_tensor *ids,
+                      int64_t width) {
+  row_copy c = {.to = y->data,
+                .from = x->data,
+                .ids = marea_ints(ids),
+                .count = (size_t)marea_tensor_count(ids),
+                .bytes = (size_t)width * marea_dtype_bytes(x->dtype)};
+  marea_parallel(marea_pieces(c.count, ROWS_A_PIECE), copy_piece, &c);
+}
 
 static marea_tensor *rows_of(const char *op, marea_tensor *x, marea_tensor *ids,
                              marea_backward *backward) {
@@ -26,11 +55,7 @@ static marea_tensor *rows_of(const char *op, marea_tensor *x, marea_tensor *ids,
   if (y != NULL) {
     marea_node *node;
     marea_tensor *inputs[] = {x, places};
-    size_t bytes = (size_t)width * marea_dtype_bytes(x->dtype);
-    int64_t count = marea_tensor_count(ids);
-    for (int64_t i = 0; i < count; i++)
-      memcpy((char *)y->data + (size_t)i * bytes,
-             (char *)plain->data + (size_t)marea_ints(places)[i] * bytes, bytes);
+    copy_rows(y, plain, places, width);
     y = op_record(op, inputs, 2, y, backward, sizeof(lookup_context), &node);
     if (node != NULL) ((lookup_context *)node->context)->ids = places;
   }

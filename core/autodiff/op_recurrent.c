@@ -124,6 +124,12 @@ static marea_status target_of(marea_tensor *x, marea_real **target) {
   return *target == NULL ? MAREA_NOMEM : MAREA_OK;
 }
 
+static marea_status input_target(marea_tensor *x, marea_recurrent_gradients *wanted) {
+  if (!marea_wants_gradient(x)) return MAREA_OK;
+  wanted->x = marea_gradient_target(x, &wanted->x_is_new);
+  return wanted->x == NULL ? MAREA_NOMEM : MAREA_OK;
+}
+
 static marea_status layer_backward(marea_node *node) {
   layer_context *c = node->context;
   const marea_real *first = marea_gradient_of(node->outputs[0]);
@@ -133,7 +139,7 @@ static marea_status layer_backward(marea_node *node) {
     given.last[i] = marea_gradient_of(node->outputs[i + 1]);
   marea_recurrent_gradients wanted = {0};
   marea_tensor **in = node->inputs;
-  marea_status s = target_of(in[X], &wanted.x);
+  marea_status s = input_target(in[X], &wanted);
   if (s == MAREA_OK) s = target_of(in[KERNEL], &wanted.kernel);
   if (s == MAREA_OK) s = target_of(in[RECURRENT], &wanted.recurrent_kernel);
   if (s == MAREA_OK) s = target_of(in[BIAS], &wanted.bias);

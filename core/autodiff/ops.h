@@ -9,6 +9,7 @@
 #define MAREA_AUTODIFF_OPS_H
 
 #include "autodiff/tape.h"
+#include "base/csr.h"
 #include "base/random.h"
 #include "kernels/pointwise.h"
 #include "kernels/recurrent.h"
@@ -96,6 +97,12 @@ marea_tensor *marea_detach(marea_tensor *x);
 marea_tensor *marea_matmul(marea_tensor *a, marea_tensor *b);
 /* x (…, D) kernel (D, U) + bias (U) → (…, U); bias may be NULL (given = NULL means none). */
 marea_tensor *marea_affine(marea_tensor *x, marea_tensor *kernel, marea_tensor *bias);
+
+/* ---- op_sparse.c ---- */
+/* a (N, V), sparse and without a gradient, times w (V, U) + bias (U) → (N, U); bias may be NULL.
+ * The gradient of an owned w is row-sparse while `a` fills less than an eighth of its columns, and
+ * dense above. */
+marea_tensor *marea_sparse_matmul(marea_csr *a, marea_tensor *w, marea_tensor *bias);
 
 /* ---- op_lookup.c ---- */
 /* Rows of table (V, D) at ids (…) → (…, D); row-sparse gradient. Ids outside 0 … V-1: MAREA_RANGE

@@ -18,8 +18,10 @@ struct marea_file_writer {
   int descriptor;
 };
 
-static marea_status system_failure(const char *verb, const char *path, int reason) {
-  return marea_fail(MAREA_IO, "cannot %s \"%s\": %s", verb, path, strerror(reason));
+marea_status marea_file_failure(const char *verb, const char *path, int reason) {
+  char text[128]; /* GNU's strerror_r returns the text, which need not lie there */
+  return marea_fail(MAREA_IO, "cannot %s \"%s\": %s", verb, path,
+                    strerror_r(reason, text, sizeof text));
 }
 
 static void free_writer(marea_file_writer *writer) {
@@ -72,7 +74,7 @@ marea_file_writer *marea_file_writer_new(const char *path) {
   }
   writer->descriptor = mkstemps(writer->temporary, (int)strlen(".tmp"));
   if (writer->descriptor < 0) {
-    system_failure("write", path, errno);
+    marea_file_failure("write", path, errno);
     free_writer(writer);
     return NULL;
   }
@@ -85,7 +87,7 @@ marea_status marea_file_write(marea_file_writer *writer, const void *bytes, size
   while (count > 0) {
     ssize_t written = write(writer->descriptor, from, count);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_failure("write", writer->path, errno);
+    if (written < 0) return marea_file_failure("write", writer->path, errno);
     from += written;
     count -= (size_t)written;
   }
@@ -111,7 +113,7 @@ marea_status marea_file_commit(marea_file_writer *writer) {
   marea_status status = MAREA_OK;
   if (failed != 0) {
     unlink(writer->temporary);
-    status = system_failure("write", writer->path, failed);
+    status = marea_file_failure("write", writer->path, failed);
   } else {
     sync_folder(writer->path);
   }
@@ -137,7 +139,7 @@ marea_file_reader *marea_file_reader_new(const char *path) {
   if (reader == NULL) return NULL;
   reader->descriptor = open(path, O_RDONLY);
   if (reader->descriptor < 0) {
-    system_failure("read", path, errno);
+    marea_file_failure("read", path, errno);
     marea_free(reader);
     return NULL;
   }
@@ -161,7 +163,7 @@ marea_status marea_file_read(marea_file_reader *reader, size_t offset, void *byt
   while (count > 0) {
     ssize_t got = pread(reader->descriptor, to, count, (off_t)offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_failure("read", reader->path, errno);
+    if (got < 0) return marea_file_failure("read", reader->path, errno);
     if (got == 0)
       return marea_fail(MAREA_FORMAT, "\"%s\" is cut short: %zu bytes missing at offset %zu",
                         reader->path, count, offset);

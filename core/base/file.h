@@ -1,4 +1,4 @@
-/* Files: whole-file reading, atomic writing, and lines of plain or gzip text. */
+/* Files: random access for reading, atomic writing. For streams see source.h and lines.h. */
 #ifndef MAREA_BASE_FILE_H
 #define MAREA_BASE_FILE_H
 
@@ -27,16 +27,7 @@ size_t marea_file_size(const marea_file_reader *reader);
 marea_status marea_file_read(marea_file_reader *reader, size_t offset, void *bytes, size_t count);
 void marea_file_reader_free(marea_file_reader *reader);
 
-/* Lines of a text file, plain or gzip (told by its first bytes), in constant memory. */
-typedef struct marea_lines marea_lines;
-marea_lines *marea_lines_new(const char *path);
-/* The next line without its LF or CR LF. True and the borrowed bytes (valid until the next call),
- * or false at the end and on failure; then *status tells which. A line longer than
- * `longest` (set by marea_lines_limit, default 64 MiB) is MAREA_FORMAT with the line number. */
-bool marea_lines_next(marea_lines *lines, const char **text, size_t *length, marea_status *status);
-void marea_lines_limit(marea_lines *lines, size_t longest);
-/* Compressed bytes consumed so far, for progress. */
-size_t marea_lines_position(const marea_lines *lines);
-void marea_lines_free(marea_lines *lines);
+/* Sets the failure "cannot VERB "PATH": the system's reason" for an errno and returns MAREA_IO. */
+marea_status marea_file_failure(const char *verb, const char *path, int reason);
 
 #endif

@@ -103,6 +103,7 @@ typedef struct marea_recurrent_gradients {
   marea_real *recurrent_kernel;
   marea_real *bias;
   marea_real *initial[MAREA_STATES_MAX];
+  bool x_is_new; /* x holds nothing yet: it is cleared here, by the threads that fill it */
 } marea_recurrent_gradients;
 
 /* Gates G, states (1: h; 2: h, c) and bias elements of a cell; 0 for a value outside the enum. */

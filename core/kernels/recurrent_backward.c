@@ -226,6 +226,12 @@ static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
   if (run->cell->states > 1) add_initial(run, slice, run->gradients->initial[1], step.dc);
 }
 
+static void clear_input_gradient(const recurrent_run *run, const recurrent_slice *slice) {
+  size_t row = run->layer->time * run->layer->input;
+  for (size_t r = 0; r < slice->rows; r++)
+    memset(run->gradients->x + run->order[slice->first + r] * row, 0, row * sizeof(marea_real));
+}
+
 static void run_group(void *context, size_t group) {
   recurrent_run *run = context;
   recurrent_scratch *scratch = &run->scratch[group];
@@ -235,6 +241,7 @@ static void run_group(void *context, size_t group) {
   memset(scratch->dbias, 0, run->cell->blocks * run->padded * sizeof(marea_real));
   for (size_t i = group; i < run->slices; i += run->groups) {
     recurrent_slice slice = recurrent_slice_of(run, i, group);
+    if (run->gradients->x != NULL && run->gradients->x_is_new) clear_input_gradient(run, &slice);
     run_slice(run, &slice);
   }
 }

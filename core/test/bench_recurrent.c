@@ -53,7 +53,8 @@ static double run(const marea_recurrent *layer, int mode) {
                                          numbers(D * G * H, 0, 9),
                                          numbers(H * G * H, 0, 9),
                                          numbers(2 * G * H, 0, 9),
-                                         {NULL, NULL}};
+                                         {NULL, NULL},
+                                         false};
   if (marea_recurrent_workspace(layer, &bytes) != MAREA_OK) exit(1);
   void *workspace = marea_alloc(bytes);
   double best = 1e30, until = seconds() + 1.2;

@@ -405,6 +405,15 @@ static void test_nonfinite(void) {
   give_gradient(t.bias, (marea_real[]){1, (marea_real)NAN, 1});
   CHECK(marea_optimizer_step(t.optimizer, NULL) == MAREA_NONFINITE);
   CHECK_ERROR("\"bias\" (3)");
+  marea_step_report report;
+  give_gradient(t.bias, (marea_real[]){1, (marea_real)NAN, 1});
+  CHECK(marea_optimizer_try_step(t.optimizer, &report) == MAREA_OK);
+  CHECK(report.refused && isnan(report.norm_before));
+  CHECK(marea_optimizer_iterations(t.optimizer) == 0 && marea_tensor_get(t.bias, 0) == 0);
+  CHECK(marea_optimizer_try_step(t.optimizer, &report) == MAREA_STATE);
+  give_gradient(t.bias, (marea_real[]){2, 3, 6});
+  CHECK(marea_optimizer_try_step(t.optimizer, &report) == MAREA_OK);
+  CHECK(!report.refused && report.norm_before == 7 && marea_optimizer_iterations(t.optimizer) == 1);
   free_twin(&t);
   options.allow_nonfinite = true;
   t = make_twin(&options);

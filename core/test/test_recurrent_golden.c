@@ -111,7 +111,7 @@ static void check(const golden *g) {
   fill_weights(kernel, recurrent, bias, (int)columns);
   marea_recurrent_weights weights = {kernel, recurrent, bias};
   marea_recurrent_inputs inputs = {.x = x, .mask = g->mask};
-  marea_real last_c[U], dx[T * U] = {0}, dkernel[U * WIDEST] = {0}, drecurrent[U * WIDEST] = {0};
+  marea_real last_c[U], dx[T * U] = {7}, dkernel[U * WIDEST] = {0}, drecurrent[U * WIDEST] = {0};
   marea_real dbias[2 * WIDEST] = {0};
   marea_recurrent_outputs outputs = {.y = y, .last = {NULL, last_c}};
   CHECK(marea_recurrent_workspace(&layer, &bytes) == MAREA_OK);
@@ -126,7 +126,8 @@ static void check(const golden *g) {
   }
   CHECK_NEAR(loss, g->loss, tolerance * 3);
   marea_recurrent_output_gradients given = {.y = dy};
-  marea_recurrent_gradients gradients = {dx, dkernel, drecurrent, dbias, {NULL, NULL}};
+  /* dx begins as garbage: as a new gradient it is overwritten. */
+  marea_recurrent_gradients gradients = {dx, dkernel, drecurrent, dbias, {NULL, NULL}, true};
   CHECK(marea_recurrent_backward(&layer, &weights, &inputs, &given, &gradients, workspace) ==
         MAREA_OK);
   check_all(g->what, dx, g->dx, T * U, tolerance);

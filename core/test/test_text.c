@@ -8,32 +8,34 @@ static marea_text text_of(const char *bytes) {
   return (marea_text){bytes, strlen(bytes)};
 }
 
-static marea_splitter *keras_splitter(void) {
-  marea_splitter_options options = {
-      .filters = text_of(MAREA_KERAS_FILTERS), .split = text_of(" "), .lower = true};
-  return marea_splitter_new(&options);
+static marea_pipeline *keras_pipeline(void) {
+  marea_normal_step lower = {.kind = MAREA_NORMAL_LOWER};
+  marea_split_options filters = {.kind = MAREA_SPLIT_FILTERS,
+                                 .text = text_of(MAREA_KERAS_FILTERS " ")};
+  return marea_pipeline_new(&(marea_pipeline_options){
+      .steps = &lower, .step_count = 1, .splits = &filters, .split_count = 1});
 }
 
 /* Counts two documents, encodes one, pads it; returns whether every step succeeded. */
 static int one_round(int32_t padded[4]) {
   marea_text texts[] = {text_of("El ÑANDÚ, el gato."), text_of("¿Qué gato?")};
-  marea_splitter *splitter = keras_splitter();
+  marea_pipeline *pipeline = keras_pipeline();
   marea_vocabulary *vocabulary = marea_vocabulary_new();
   marea_sequences *sequences = marea_sequences_new();
   int done = 0;
-  if (splitter != NULL && vocabulary != NULL && sequences != NULL &&
-      marea_vocabulary_count(vocabulary, splitter, texts, 2) == MAREA_OK &&
-      marea_vocabulary_rank(vocabulary) == MAREA_OK) {
-    marea_encoding encoding = {.vocabulary = vocabulary};
+  if (pipeline != NULL && vocabulary != NULL && sequences != NULL &&
+      marea_count_texts(vocabulary, pipeline, texts, 2, NULL) == MAREA_OK &&
+      marea_vocabulary_rank(vocabulary, &(marea_ranking){0}, NULL) == MAREA_OK) {
+    marea_encoding encoding = {.vocabulary = vocabulary, .first_id = 1, .unknown_id = -1};
     marea_encoding_report report = {0};
     marea_padding padding = {.maxlen = 2};
     marea_padding_report lost;
-    done = marea_encode(&encoding, splitter, texts, 2, sequences, &report) == MAREA_OK &&
+    done = marea_encode_texts(&encoding, pipeline, texts, 2, sequences, &report) == MAREA_OK &&
            marea_pad(sequences, &padding, padded, &lost) == MAREA_OK;
   }
   marea_sequences_free(sequences);
   marea_vocabulary_free(vocabulary);
-  marea_splitter_free(splitter);
+  marea_pipeline_free(pipeline);
   return done;
 }
 

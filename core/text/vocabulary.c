@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/threads.h"
 
-enum { FIRST_SLOTS = 1024, PIECE_BYTES = 1 << 22 };
+enum { FIRST_SLOTS = 1024 };
 
 /* ---- hashing ---- */
 
@@ -29,8 +28,50 @@ uint64_t marea_hash_bytes(const char *bytes, size_t length, uint64_t seed) {
   return mix(hash ^ word);
 }
 
-static uint32_t hash_word(const char *bytes, size_t length) {
-  return (uint32_t)marea_hash_bytes(bytes, length, 0x6D61726561u);
+static uint64_t load8(const char *bytes) {
+  uint64_t word;
+  memcpy(&word, bytes, 8);
+  return word;
+}
+
+static uint64_t load4(const char *bytes) {
+  uint32_t word;
+  memcpy(&word, bytes, 4);
+  return word;
+}
+
+enum { SHORT = 8 };
+
+/* A word's key: with the length, the bytes themselves for a short word, which most are; else a
+ * hash, which lives in memory only and so may be quick. */
+static uint64_t key_of(const char *bytes, size_t length) {
+  const unsigned char *b = (const unsigned char *)bytes;
+  if (length <= SHORT) {
+    if (length >= 4) /* the last four bytes, without those that the first four hold */
+      return load4(bytes) | load4(bytes + length - 4) >> (8 * (SHORT - length)) << 32;
+    uint64_t key = length > 0 ? b[0] : 0;
+    if (length > 1) key |= (uint64_t)b[1] << 8;
+    return length > 2 ? key | (uint64_t)b[2] << 16 : key;
+  }
+  uint64_t hash = length * 0x9E3779B97F4A7C15u;
+  for (size_t i = 0; i + 8 < length; i += 8) {
+    hash = (hash ^ load8(bytes + i)) * 0xD6E8FEB86659FD93u;
+    hash ^= hash >> 29;
+  }
+  hash = (hash ^ load8(bytes + length - 8)) * 0xD6E8FEB86659FD93u;
+  return hash ^ hash >> 32;
+}
+
+/* The same when eight bytes from any place of the word on can be read: no branches for short words.
+ */
+static uint64_t key_of_padded(const char *bytes, size_t length) {
+  if (length - 1 >= SHORT) return key_of(bytes, length); /* also length 0 */
+  return load8(bytes) & ~(uint64_t)0 >> (8 * (SHORT - length));
+}
+
+static size_t first_slot(const marea_vocabulary *v, uint64_t key, size_t length) {
+  uint64_t hash = (key + length * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+  return (size_t)(hash >> 32) & (v->slot_count - 1);
 }
 
 /* ---- table ---- */
@@ -60,30 +101,38 @@ marea_text marea_vocabulary_word(const marea_vocabulary *v, int32_t place) {
   return (marea_text){v->pool + word->offset, word->length};
 }
 
+size_t marea_vocabulary_bytes(const marea_vocabulary *v) {
+  return sizeof *v + v->word_capacity * sizeof *v->words + v->pool_capacity +
+         v->slot_count * sizeof *v->slots + 2 * v->ranked * sizeof *v->ranking;
+}
+
 /* The slot where the word is, or the free one where it belongs. */
-static size_t slot_of(const marea_vocabulary *v, const char *bytes, size_t length, uint32_t hash) {
-  size_t mask = v->slot_count - 1, slot = hash & mask;
-  for (; v->slots[slot] != 0; slot = (slot + 1) & mask) {
-    const marea_word *word = &v->words[v->slots[slot] - 1];
-    if (word->hash == hash && word->length == length &&
-        memcmp(v->pool + word->offset, bytes, length) == 0)
-      break;
+static size_t slot_of(const marea_vocabulary *v, const char *bytes, size_t length, uint64_t key) {
+  size_t mask = v->slot_count - 1, slot = first_slot(v, key, length);
+  for (; v->slots[slot].place != 0; slot = (slot + 1) & mask) {
+    const marea_slot *s = &v->slots[slot];
+    if (s->key != key || s->length != length) continue;
+    if (length <= SHORT) break;
+    if (memcmp(v->pool + v->words[s->place - 1].offset, bytes, length) == 0) break;
   }
   return slot;
 }
 
+static void put(marea_vocabulary *v, marea_slot taken) {
+  size_t mask = v->slot_count - 1, slot = first_slot(v, taken.key, taken.length);
+  while (v->slots[slot].place != 0) slot = (slot + 1) & mask;
+  v->slots[slot] = taken;
+}
+
 static marea_status grow_slots(marea_vocabulary *v) {
-  size_t wider = 2 * v->slot_count;
-  int32_t *slots = marea_alloc_zero(wider, sizeof *slots);
+  marea_slot *old = v->slots, *slots = marea_alloc_zero(2 * v->slot_count, sizeof *slots);
+  size_t old_count = v->slot_count;
   if (slots == NULL) return MAREA_NOMEM;
-  for (size_t i = 0; i < v->word_count; i++) {
-    size_t slot = v->words[i].hash & (wider - 1);
-    while (slots[slot] != 0) slot = (slot + 1) & (wider - 1);
-    slots[slot] = (int32_t)i + 1;
-  }
-  marea_free(v->slots);
   v->slots = slots;
-  v->slot_count = wider;
+  v->slot_count *= 2;
+  for (size_t i = 0; i < old_count; i++)
+    if (old[i].place != 0) put(v, old[i]);
+  marea_free(old);
   return MAREA_OK;
 }
 
@@ -97,173 +146,121 @@ static marea_status reserve(void **array, size_t *capacity, size_t wanted, size_
   return MAREA_OK;
 }
 
-static int32_t add_hashed(marea_vocabulary *v, const char *bytes, size_t length, uint32_t hash) {
-  size_t slot = slot_of(v, bytes, length, hash);
-  if (v->slots[slot] != 0) return v->slots[slot] - 1;
-  if (v->word_count >= INT32_MAX - 8) {
-    marea_fail(MAREA_RANGE, "a vocabulary holds at most %d words", INT32_MAX - 8);
-    return -1;
-  }
+static marea_status make_room(marea_vocabulary *v, size_t length) {
+  if (v->word_count >= INT32_MAX - 8 || length > UINT32_MAX)
+    return marea_fail(MAREA_RANGE, "a vocabulary holds at most %d words of less than 4 GB",
+                      INT32_MAX - 8);
   void *words = v->words, *pool = v->pool;
   marea_status status = reserve(&words, &v->word_capacity, v->word_count + 1, sizeof *v->words);
   v->words = words;
   if (status == MAREA_OK) status = reserve(&pool, &v->pool_capacity, v->pool_bytes + length, 1);
   v->pool = pool;
-  if (status == MAREA_OK && 2 * (v->word_count + 1) > v->slot_count) {
-    status = grow_slots(v);
-    slot = slot_of(v, bytes, length, hash);
-  }
-  if (status != MAREA_OK) return -1;
-  v->words[v->word_count] =
-      (marea_word){.offset = v->pool_bytes, .length = length, .last_document = -1, .hash = hash};
-  memcpy(v->pool + v->pool_bytes, bytes, length);
+  if (status == MAREA_OK && v->word_count + 1 > v->slot_count / 8 * 5) status = grow_slots(v);
+  return status;
+}
+
+static int32_t add_keyed(marea_vocabulary *v, const char *bytes, size_t length, uint64_t key) {
+  size_t slot = slot_of(v, bytes, length, key);
+  if (v->slots[slot].place != 0) return v->slots[slot].place - 1;
+  if (make_room(v, length) != MAREA_OK) return -1;
+  v->words[v->word_count] = (marea_word){.offset = v->pool_bytes,
+                                         .length = length,
+                                         .last_document = -1,
+                                         .first = v->run << 32 | v->word_count};
+  if (length > 0) memcpy(v->pool + v->pool_bytes, bytes, length);
   v->pool_bytes += length;
-  v->slots[slot] = (int32_t)++v->word_count;
+  put(v, (marea_slot){key, (uint32_t)length, (int32_t)++v->word_count});
   return (int32_t)v->word_count - 1;
 }
 
 int32_t marea_vocabulary_add(marea_vocabulary *v, const char *bytes, size_t length) {
-  return add_hashed(v, bytes, length, hash_word(bytes, length));
+  return add_keyed(v, bytes, length, key_of(bytes, length));
 }
 
 int32_t marea_vocabulary_find(const marea_vocabulary *v, const char *bytes, size_t length) {
-  return v->slots[slot_of(v, bytes, length, hash_word(bytes, length))] - 1;
+  if (length > UINT32_MAX) return -1;
+  return v->slots[slot_of(v, bytes, length, key_of(bytes, length))].place - 1;
 }
 
-/* ---- counting ---- */
-
-static marea_status count_piece(void *context, const char *bytes, size_t length) {
-  marea_vocabulary *v = context;
-  int32_t place = marea_vocabulary_add(v, bytes, length);
-  if (place < 0) return marea_error_code();
+static void note_place(marea_vocabulary *v, int32_t place) {
   marea_word *word = &v->words[place];
   word->count++;
-  if (word->last_document != v->document_count) word->documents++;
+  word->documents += word->last_document != v->document_count;
   word->last_document = v->document_count;
+}
+
+marea_status marea_vocabulary_note(marea_vocabulary *v, const char *bytes, size_t length) {
+  int32_t place = marea_vocabulary_add(v, bytes, length);
+  if (place < 0) return marea_error_code();
+  note_place(v, place);
   return MAREA_OK;
 }
 
-marea_status marea_vocabulary_count_words(marea_vocabulary *v, const marea_text *words,
-                                          size_t count) {
-  marea_status status = MAREA_OK;
-  for (size_t i = 0; i < count && status == MAREA_OK; i++)
-    status = count_piece(v, words[i].bytes, words[i].length);
-  v->document_count++;
-  return status;
+void marea_vocabulary_prepare(const marea_vocabulary *v, const char *bytes, size_t length,
+                              marea_prepared *word) {
+  *word = (marea_prepared){bytes, length, key_of_padded(bytes, length), 0};
+  __builtin_prefetch(&v->slots[first_slot(v, word->key, length)]);
 }
 
-/* Texts first … last-1 of the list, counted by one thread into a table of their own. */
-typedef struct portion {
-  size_t first, last, failed_text;
-  marea_vocabulary *own;
-  marea_status status;
-  char message[200];
-} portion;
-
-typedef struct counting {
-  const marea_splitter *splitter;
-  const marea_text *texts;
-  portion *portions;
-} counting;
-
-static void count_portion(void *context, size_t number) {
-  const counting *all = context;
-  portion *p = &all->portions[number];
-  p->own = marea_vocabulary_new();
-  if (p->own == NULL) p->status = MAREA_NOMEM;
-  for (size_t i = p->first; i < p->last && p->status == MAREA_OK; i++) {
-    p->status = marea_split(all->splitter, all->texts[i], count_piece, p->own);
-    p->own->document_count++;
-    p->failed_text = i;
+void marea_vocabulary_find_all(const marea_vocabulary *v, marea_prepared *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const marea_prepared *word = &words[i];
+    words[i].place = v->slots[slot_of(v, word->bytes, word->length, word->key)].place - 1;
   }
-  if (p->status == MAREA_OK) return;
-  strncpy(p->message, marea_error_text(), sizeof p->message - 1); /* errors are per thread */
 }
 
-static marea_status merge(marea_vocabulary *v, const marea_vocabulary *from) {
+marea_status marea_vocabulary_note_all(marea_vocabulary *v, marea_prepared *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    words[i].place = add_keyed(v, words[i].bytes, words[i].length, words[i].key);
+    if (words[i].place < 0) return marea_error_code();
+    __builtin_prefetch(&v->words[words[i].place].count, 1);
+  }
+  for (size_t i = 0; i < count; i++) note_place(v, words[i].place);
+  return MAREA_OK;
+}
+
+marea_status marea_vocabulary_merge(marea_vocabulary *v, const marea_vocabulary *from,
+                                    bool by_first) {
   for (size_t i = 0; i < from->word_count; i++) {
     const marea_word *theirs = &from->words[i];
-    int32_t place = add_hashed(v, from->pool + theirs->offset, theirs->length, theirs->hash);
+    size_t before = v->word_count;
+    int32_t place = marea_vocabulary_add(v, from->pool + theirs->offset, theirs->length);
     if (place < 0) return marea_error_code();
-    v->words[place].count += theirs->count;
-    v->words[place].documents += theirs->documents;
+    marea_word *word = &v->words[place];
+    bool is_new = v->word_count > before;
+    if (by_first && (is_new || theirs->first < word->first)) word->first = theirs->first;
+    word->count += theirs->count;
+    word->documents += theirs->documents;
   }
   v->document_count += from->document_count;
   return MAREA_OK;
 }
 
-/* Cuts the list after so many bytes; returns the number of portions. */
-static size_t cut_list(const marea_text *texts, size_t count, portion *portions) {
-  size_t number = 0, bytes = 0, first = 0;
-  for (size_t i = 0; i < count; i++) {
-    bytes += texts[i].length + 1;
-    if (bytes < PIECE_BYTES && i + 1 < count) continue;
-    if (portions != NULL) portions[number] = (portion){.first = first, .last = i + 1};
-    number++;
-    first = i + 1;
-    bytes = 0;
-  }
-  return number;
+static int by_first(const void *left, const void *right) {
+  const marea_word *a = left, *b = right;
+  return a->first < b->first ? -1 : a->first > b->first;
 }
 
-marea_status marea_vocabulary_count(marea_vocabulary *v, const marea_splitter *splitter,
-                                    const marea_text *texts, size_t count) {
-  size_t number = cut_list(texts, count, NULL);
-  portion *portions = marea_alloc_zero(number, sizeof *portions);
-  if (portions == NULL) return MAREA_NOMEM;
-  cut_list(texts, count, portions);
-  counting all = {splitter, texts, portions};
-  marea_parallel(number, count_portion, &all);
-  marea_status status = MAREA_OK;
-  for (size_t i = 0; i < number; i++) {
-    const portion *p = &portions[i];
-    if (status == MAREA_OK && p->status == MAREA_FORMAT)
-      status = marea_fail(MAREA_FORMAT, "text %zu: %s", p->failed_text + 1, p->message);
-    else if (status == MAREA_OK && p->status != MAREA_OK)
-      status = marea_fail(p->status, "%s", p->message);
-    if (status == MAREA_OK) status = merge(v, p->own);
-    marea_vocabulary_free(p->own);
-  }
-  marea_free(portions);
-  return status;
+static bool is_settled(const marea_vocabulary *v) {
+  for (size_t i = 1; i < v->word_count; i++)
+    if (v->words[i].first < v->words[i - 1].first) return false;
+  return true;
 }
 
-/* ---- ranking ---- */
-
-typedef struct ranked {
-  int64_t count;
-  int32_t place;
-} ranked;
-
-static int compare_ranked(const void *left, const void *right) {
-  const ranked *a = left, *b = right;
-  if (a->count != b->count) return a->count > b->count ? -1 : 1;
-  return a->place < b->place ? -1 : a->place > b->place;
-}
-
-marea_status marea_vocabulary_rank(marea_vocabulary *v) {
-  size_t n = v->word_count;
-  ranked *order = marea_alloc_array(n, sizeof *order);
-  int32_t *ranking = marea_alloc_array(n, sizeof *ranking);
-  int32_t *rank_of = marea_alloc_array(n, sizeof *rank_of);
-  if (order == NULL || ranking == NULL || rank_of == NULL) {
-    marea_free(order);
-    marea_free(ranking);
-    marea_free(rank_of);
-    return MAREA_NOMEM;
+void marea_vocabulary_settle(marea_vocabulary *v) {
+  bool sorted = is_settled(v);
+  if (!sorted) {
+    qsort(v->words, v->word_count, sizeof *v->words, by_first);
+    memset(v->slots, 0, v->slot_count * sizeof *v->slots);
   }
-  for (size_t i = 0; i < n; i++) order[i] = (ranked){v->words[i].count, (int32_t)i};
-  qsort(order, n, sizeof *order, compare_ranked);
-  for (size_t i = 0; i < n; i++) {
-    ranking[i] = order[i].place;
-    rank_of[order[i].place] = (int32_t)i;
+  for (size_t i = 0; i < v->word_count; i++) {
+    const marea_word *word = &v->words[i];
+    if (!sorted)
+      put(v, (marea_slot){key_of(v->pool + word->offset, word->length), (uint32_t)word->length,
+                          (int32_t)i + 1});
+    v->words[i].first = i;
   }
-  marea_free(order);
-  marea_free(v->ranking);
-  marea_free(v->rank_of);
-  v->ranking = ranking;
-  v->rank_of = rank_of;
-  return MAREA_OK;
+  v->run = 0;
 }
 
 uint64_t marea_vocabulary_hash(const marea_vocabulary *v) {

@@ -341,9 +341,8 @@ static void prepare(marea_optimizer *optimizer) {
   optimizer->decay = decoupled ? (marea_real)(options->weight_decay * options->learning_rate) : 0;
 }
 
-marea_status marea_optimizer_step(marea_optimizer *optimizer, marea_step_report *report) {
-  marea_step_report ignored;
-  if (report == NULL) report = &ignored;
+/* Measures, and counts; MAREA_STATE when backward left nothing. */
+static marea_status begin(marea_optimizer *optimizer, marea_step_report *report) {
   *report = (marea_step_report){.parameters = choose_active(optimizer)};
   if (report->parameters == 0)
     return marea_fail(MAREA_STATE,
@@ -351,16 +350,39 @@ marea_status marea_optimizer_step(marea_optimizer *optimizer, marea_step_report 
                       "before each step",
                       optimizer->parameter_count);
   measure(optimizer, report);
-  marea_status status = check_finite(optimizer);
-  if (status == MAREA_OK) {
-    clip(optimizer, report);
-    prepare(optimizer);
-    for_each_piece(optimizer, update_piece);
-  }
-  /* Refused gradients are spent as well: the next step must not meet them again. */
+  return MAREA_OK;
+}
+
+static void update(marea_optimizer *optimizer, marea_step_report *report) {
+  clip(optimizer, report);
+  prepare(optimizer);
+  for_each_piece(optimizer, update_piece);
+}
+
+/* Refused gradients are spent as well: the next step must not meet them again. */
+static void spend(marea_optimizer *optimizer) {
   for (size_t i = 0; i < optimizer->parameter_count; i++)
     if (optimizer->parameters[i].active) optimizer->parameters[i].tensor->gradient->fresh = false;
+}
+
+marea_status marea_optimizer_step(marea_optimizer *optimizer, marea_step_report *report) {
+  marea_step_report ignored;
+  if (report == NULL) report = &ignored;
+  marea_status status = begin(optimizer, report);
+  if (status != MAREA_OK) return status;
+  status = check_finite(optimizer);
+  if (status == MAREA_OK) update(optimizer, report);
+  spend(optimizer);
   return status;
+}
+
+marea_status marea_optimizer_try_step(marea_optimizer *optimizer, marea_step_report *report) {
+  marea_status status = begin(optimizer, report);
+  if (status != MAREA_OK) return status;
+  report->refused = !isfinite(report->norm_before);
+  if (!report->refused) update(optimizer, report);
+  spend(optimizer);
+  return MAREA_OK;
 }
 
 double marea_optimizer_norm(marea_optimizer *optimizer) {

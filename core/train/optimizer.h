@@ -59,6 +59,7 @@ typedef struct marea_optimizer marea_optimizer;
 typedef struct marea_step_report {
   double norm_before, norm_after; /* clipping */
   int64_t parameters;             /* how many had a fresh gradient */
+  bool refused;                   /* by marea_optimizer_try_step */
 } marea_step_report;
 
 /* "adam" and so on (Keras's class name in lower case); NULL outside the enum. The reverse is blind
@@ -83,6 +84,10 @@ marea_status marea_optimizer_add(marea_optimizer *optimizer, const char *name,
 /* One step. `report` may be NULL. No weight and no slot changes when it fails: MAREA_STATE when no
  * parameter has a fresh gradient, MAREA_NONFINITE naming the parameter and the element. */
 marea_status marea_optimizer_step(marea_optimizer *optimizer, marea_step_report *report);
+
+/* The same for a loop that handles NaN and infinity itself: when norm_before is not finite, the
+ * report says `refused`, no weight and no slot changes, and that is no error. */
+marea_status marea_optimizer_try_step(marea_optimizer *optimizer, marea_step_report *report);
 
 /* The joint norm of the fresh gradients, divided by the loss scale: what a step would report as
  * norm_before. 0 when there are none. */

@@ -4,6 +4,12 @@
 -- `on_batch_end(self, batch, logs)`, `on_epoch_end(self, epoch, logs)`, `on_train_end(self)`;
 -- epochs and batches count from 1. `self.model` is the model; `self.model.stop_training = true`
 -- ends training after the epoch.
+--
+-- So that training which stopped can go on as if it had not, a callback may have `get_state(self)`,
+-- which returns a table of numbers, strings and booleans and, if need be, a second table name →
+-- tensor, and `set_state(self, state, tensors)`, called after on_train_begin. model:save keeps the
+-- states; fit with `initial_epoch` at the epoch they are from gives each to the callback of the same
+-- class and `monitor`.
 -- @module marea.callbacks
 local options = require "marea.nn.options"
 
@@ -46,6 +52,27 @@ local function watch(callback)
   end
 end
 
+-- The numbers of a callback by name; what is infinite (no best yet) is left out, for JSON.
+local function numbers(callback, names)
+  local state = {}
+  for _, name in ipairs(names) do
+    local value = callback[name]
+    if value == value and math.abs(value) < math.huge then state[name] = value end
+  end
+  return state
+end
+
+local function set_numbers(callback, names, state)
+  for _, name in ipairs(names) do
+    if type(state[name]) == "number" then callback[name] = state[name] end
+  end
+end
+
+local function keeps_numbers(class, names)
+  function class:get_state() return numbers(self, names) end
+  function class:set_state(state) set_numbers(self, names, state) end
+end
+
 local function monitored(callback, logs)
   local value = logs[callback.monitor]
   if value == nil and not callback.warned then
@@ -60,14 +87,16 @@ local function monitored(callback, logs)
 end
 
 --- Stops when `monitor` has not improved by more than `min_delta` for `patience` epochs; with
--- `restore_best_weights` goes back to the best epoch's weights.
+-- `restore_best_weights` (Keras's default is false) the model has the best epoch's weights when
+-- training ends, whether by this or by itself.
 local EarlyStopping = define("EarlyStopping", { monitor = "val_loss", min_delta = 0, patience = 0,
   verbose = 0, mode = "auto", baseline = options.optional, restore_best_weights = false,
   start_from_epoch = 0 }, { "monitor" })
 
 function EarlyStopping:on_train_begin()
   watch(self)
-  self.wait, self.stopped_epoch, self.best_epoch, self.best_weights = 0, 0, 0, nil
+  self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
+  self.best_weights, self.last_weights = nil, nil
 end
 
 function EarlyStopping:on_epoch_end(epoch, logs)
@@ -88,13 +117,47 @@ function EarlyStopping:on_epoch_end(epoch, logs)
   end
 end
 
+-- The last weights are kept aside: training that goes on later goes on from them.
 function EarlyStopping:on_train_end()
-  if self.restore_best_weights and self.best_weights then
-    self.model:set_weights(self.best_weights)
-  end
   if self.stopped_epoch > 0 and self.verbose > 0 then
     print(("Epoch %d: early stopping; best was epoch %d"):format(self.stopped_epoch, self.best_epoch))
   end
+  if not self.restore_best_weights or not self.best_weights then return end
+  self.last_weights = self.model:get_weights()
+  self.model:set_weights(self.best_weights)
+  if self.verbose > 0 then
+    print(("The weights are those of the best epoch, %d (%s %.6g)"):format(self.best_epoch,
+      self.monitor, self.best))
+  end
+end
+
+local stopping_numbers = { "wait", "best", "best_epoch", "stopped_epoch" }
+
+function EarlyStopping:get_state()
+  local tensors = {}
+  for _, kind in ipairs{ "best", "last" } do
+    for i, tensor in ipairs(self[kind .. "_weights"] or {}) do
+      tensors[("%s/%d"):format(kind, i)] = tensor
+    end
+  end
+  return numbers(self, stopping_numbers), tensors
+end
+
+local function weights_of(tensors, kind)
+  local list, i = {}, 1
+  while tensors[("%s/%d"):format(kind, i)] do
+    list[i] = tensors[("%s/%d"):format(kind, i)]
+    i = i + 1
+  end
+  return #list > 0 and list or nil
+end
+
+function EarlyStopping:set_state(state, tensors)
+  set_numbers(self, stopping_numbers, state)
+  if not self.restore_best_weights then return end
+  self.best_weights = weights_of(tensors, "best")
+  local last = weights_of(tensors, "last")
+  if last then self.model:set_weights(last) end
 end
 
 --- Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs.
@@ -134,16 +197,22 @@ function ReduceLROnPlateau:on_epoch_end(epoch, logs)
   end
 end
 
+keeps_numbers(ReduceLROnPlateau, { "wait", "cooldown_counter", "best" })
+
 --- Saves the model after each epoch, or only when `monitor` improved (strictly) with
 -- `save_best_only`. In the path, {epoch} and {val_loss} … stand for values; {epoch:02d} formats.
+-- It comes after the other callbacks at an epoch's end, so that the file holds their states.
 local ModelCheckpoint = define("ModelCheckpoint", { filepath = options.required,
   monitor = "val_loss", verbose = 0, save_best_only = false, save_weights_only = false,
   mode = "auto", save_freq = 1, initial_value_threshold = options.optional }, { "filepath" })
 
 function ModelCheckpoint:on_train_begin()
   watch(self)
+  self.decided = nil
   if self.initial_value_threshold then self.best = self.initial_value_threshold end
 end
+
+keeps_numbers(ModelCheckpoint, { "best" })
 
 local function fill(path, epoch, logs)
   return (path:gsub("{([%w_]+):?([^}]*)}", function(name, format)
@@ -154,13 +223,19 @@ local function fill(path, epoch, logs)
   end))
 end
 
+-- Whether to save after this epoch. All of them decide before the first one saves, so that each file
+-- has the best values of all.
+function ModelCheckpoint:decide(epoch, logs)
+  self.decided, self.due = epoch, epoch % self.save_freq == 0
+  if not self.due or not self.save_best_only then return end
+  local current = monitored(self, logs)
+  self.due = current ~= nil and self.improved(current, self.best)
+  if self.due then self.best = current end
+end
+
 function ModelCheckpoint:on_epoch_end(epoch, logs)
-  if epoch % self.save_freq ~= 0 then return end
-  if self.save_best_only then
-    local current = monitored(self, logs)
-    if current == nil or not self.improved(current, self.best) then return end
-    self.best = current
-  end
+  if self.decided ~= epoch then self:decide(epoch, logs) end
+  if not self.due then return end
   local path = fill(self.filepath, epoch, logs)
   local ok, message
   if self.save_weights_only then
@@ -173,17 +248,38 @@ function ModelCheckpoint:on_epoch_end(epoch, logs)
   if self.verbose > 0 then print(("Epoch %d: saved to %s"):format(epoch, path)) end
 end
 
---- Writes a line of values for each epoch to a CSV file.
+--- Writes a line of values for each epoch to a CSV file. When training goes on at a later epoch, the
+-- lines up to it are kept and later ones replaced.
 local CSVLogger = define("CSVLogger", { filename = options.required, separator = ",",
   append = false }, { "filename" })
 
+-- Nothing but that it was there: fit then says at which epoch training goes on.
+function CSVLogger.get_state() return {} end
+
+-- The header and the lines up to an epoch, of a file that may not be there.
+local function lines_until(path, epoch)
+  local kept = {}
+  local file = io.open(path, "r")
+  if not file then return kept end
+  for line in file:lines("L") do
+    local number = tonumber(line:match("^%d+"))
+    if line:sub(-1) == "\n" and (#kept == 0 or number and number <= epoch) then
+      kept[#kept + 1] = line
+    end
+  end
+  file:close()
+  return kept
+end
+
 function CSVLogger:on_train_begin()
-  local existing = self.append and io.open(self.filename, "r")
-  self.has_header = existing and existing:read(1) ~= nil
+  local kept = self.resumed_at and lines_until(self.filename, self.resumed_at) or {}
+  local existing = self.append and not self.resumed_at and io.open(self.filename, "r")
+  self.has_header = #kept > 0 or existing and existing:read(1) ~= nil
   if existing then existing:close() end
-  local file, message = io.open(self.filename, self.append and "a" or "w")
+  local file, message = io.open(self.filename, existing and "a" or "w")
   if not file then error("CSVLogger: " .. message, 0) end
   file:setvbuf("line")
+  file:write(table.concat(kept))
   self.file, self.keys = file, nil
 end
 
@@ -301,6 +397,83 @@ function List:call(moment, ...)
   for _, callback in ipairs(self.members) do
     local f = callback[moment]
     if f then f(callback, ...) end
+  end
+end
+
+--- on_epoch_end of all; those that save come last.
+function List:epoch_end(epoch, logs)
+  self.epoch = epoch
+  local last = {}
+  for _, callback in ipairs(self.members) do
+    if callback.decide then
+      last[#last + 1] = callback
+    elseif callback.on_epoch_end then
+      callback:on_epoch_end(epoch, logs)
+    end
+  end
+  for _, callback in ipairs(last) do callback:decide(epoch, logs) end
+  for _, callback in ipairs(last) do callback:on_epoch_end(epoch, logs) end
+end
+
+local function kind_of(callback)
+  return callback.class_name or "callback"
+end
+
+-- What a file can hold.
+local function check_state(callback, state)
+  local fine = type(state) == "table"
+  for name, value in pairs(fine and state or {}) do
+    local kind = type(value)
+    fine = fine and type(name) == "string"
+      and (kind == "number" or kind == "string" or kind == "boolean")
+  end
+  if not fine then
+    error(kind_of(callback) .. ": get_state must return a table of named numbers, strings and booleans",
+      0)
+  end
+end
+
+--- The states of those that have one, as { epoch = …, { class_name, monitor, state, tensors }, … };
+-- nil before the first epoch's end, and after training that a callback ended: it is over.
+function List:states()
+  if not self.epoch then return nil end
+  local states = { epoch = self.epoch }
+  for _, callback in ipairs(self.members) do
+    if callback.get_state then
+      local state, tensors = callback:get_state()
+      check_state(callback, state)
+      if (state.stopped_epoch or 0) > 0 then return nil end
+      states[#states + 1] = { class_name = kind_of(callback), monitor = callback.monitor,
+        state = state, tensors = tensors or {} }
+    end
+  end
+  return states
+end
+
+-- Takes the first state of a callback's kind out of the list.
+local function take_state(states, callback)
+  for i, item in ipairs(states) do
+    if item.class_name == kind_of(callback) and item.monitor == callback.monitor then
+      return table.remove(states, i)
+    end
+  end
+end
+
+-- What the model knows of an earlier fit that ended at this epoch.
+local function earlier_states(model, epoch)
+  local states = model.callback_list and model.callback_list:states() or model.callback_states
+  return epoch > 0 and states and states.epoch == epoch and states or {}
+end
+
+--- on_train_begin of all, with their states when training goes on where it stopped.
+function List:begin(model, epoch)
+  local states = { table.unpack(earlier_states(model, epoch)) }
+  model.callback_list, model.callback_states = self, nil
+  for _, callback in ipairs(self.members) do
+    local item = callback.get_state and take_state(states, callback)
+    callback.resumed_at = item and epoch or nil
+    if callback.on_train_begin then callback:on_train_begin(model) end
+    if item and callback.set_state then callback:set_state(item.state, item.tensors) end
   end
 end
 

@@ -90,7 +90,7 @@ local parts = {
 -- name → module and field
 local functions = {
   Sequential = { "marea.model", "Sequential" }, load = { "marea.model", "load" },
-  Input = { "marea.nn", "Input" }, gradcheck = { "marea.gradcheck" },
+  Input = { "marea.nn", "Input" }, gradcheck = { "marea.gradcheck" }, sparse = { "marea.sparse" },
 }
 
 return setmetatable(marea, {

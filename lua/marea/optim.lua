@@ -295,23 +295,42 @@ function Optimizer:gradient_norm()
   return self.native:gradient_norm()
 end
 
---- One step with the gradients that `tape:backward` left.
--- @treturn number the norm of all gradients together, before clipping
--- @treturn number and after
--- @raise when there is no fresh gradient, or a NaN or infinity in one (then no weight changes)
-function Optimizer:step()
+-- The rate of this step, before it.
+local function set_rate(self)
   ready(self)
-  if self.schedule then
-    local rate = self.schedule(self.native:iterations())
-    if type(rate) ~= "number" then fail(self, "the schedule gave %s", options.show(rate)) end
-    self.native:rate(rate)
-  end
-  local before, after = self.native:step()
+  if not self.schedule then return end
+  local rate = self.schedule(self.native:iterations())
+  if type(rate) ~= "number" then fail(self, "the schedule gave %s", options.show(rate)) end
+  self.native:rate(rate)
+end
+
+local function constrain(self)
   for _, entry in ipairs(self.constrained) do
     if entry.tensor.requires_grad then
       native.no_grad(function() entry.tensor:assign_(entry.constraint(entry.tensor)) end)
     end
   end
+end
+
+--- One step with the gradients that `tape:backward` left.
+-- @treturn number the norm of all gradients together, before clipping
+-- @treturn number and after
+-- @raise when there is no fresh gradient, or a NaN or infinity in one (then no weight changes)
+function Optimizer:step()
+  set_rate(self)
+  local before, after = self.native:step()
+  constrain(self)
+  return before, after
+end
+
+--- A step for a loop that handles NaN and infinity itself.
+-- @treturn number the norm of all gradients together, before clipping
+-- @treturn number|nil and after; nil when the first is NaN or infinite: then no weight changes
+-- @raise when there is no fresh gradient
+function Optimizer:try_step()
+  set_rate(self)
+  local before, after = self.native:try_step()
+  if after then constrain(self) end
   return before, after
 end
 

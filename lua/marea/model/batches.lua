@@ -1,64 +1,73 @@
---- The order of an epoch's samples: as they are, shuffled, or shuffled and gathered by length.
+--- The order of an epoch's samples: as they are, shuffled, or gathered by length.
 -- @module marea.model.batches
 local ops = require "marea.ops"
 
 local batches = {}
 
--- Batches of one bucket are drawn from this many batches' worth of shuffled samples, so that
--- neighbours stay random while lengths agree.
+-- Batches of one bucket are drawn from this many batches' worth of samples, so that neighbours stay
+-- random while lengths agree.
 local bucket_batches = 50
 
---- Number of steps of each row that are not padding (id 0), as a table.
+--- Number of steps of each row that are not padding (id 0), as an int32 tensor.
 function batches.lengths(x)
-  return ops.sum(ops.not_zero(x), 2):totable()
-end
-
-local function by_length(ids, lengths, first, last)
-  local part = table.move(ids, first, last, 1, {})
-  local place = {}
-  for i, id in ipairs(part) do place[id] = i end
-  table.sort(part, function(a, b)
-    local la, lb = lengths[a + 1], lengths[b + 1]
-    if la ~= lb then return la < lb end
-    return place[a] < place[b]
-  end)
-  table.move(part, 1, #part, first, ids)
-end
-
--- Whole batches in a random order; the short last one stays last.
-local function shuffle_batches(ids, size, stream)
-  local whole = #ids // size
-  local result = {}
-  for _, batch in ipairs(stream:permutation(whole):totable()) do
-    table.move(ids, batch * size + 1, (batch + 1) * size, #result + 1, result)
-  end
-  return table.move(ids, whole * size + 1, #ids, #result + 1, result)
+  return ops.cast(ops.sum(ops.not_zero(x), 2), "int32")
 end
 
 --- The order of one epoch: an int32 tensor of 0-based rows, or nil for the order of the data.
+-- With bucket_lengths, pools of 50 batches are sorted by length; with shuffle, the pools are random and so
+-- is the order of the batches, of which the short last one stays last.
 -- @tparam integer rows
--- @tparam table given `shuffle`, `batch_size`, `lengths` (a table when bucketing)
+-- @tparam table given `shuffle`, `batch_size`, `bucket_lengths` (an int32 tensor when bucketing)
 -- @tparam stream stream
 function batches.order(rows, given, stream)
-  if not given.shuffle then return nil end
-  local order = stream:permutation(rows)
-  if not given.lengths then return order end
-  local ids, chunk = order:totable(), bucket_batches * given.batch_size
-  for first = 1, rows, chunk do
-    by_length(ids, given.lengths, first, math.min(first + chunk - 1, rows))
-  end
-  if rows >= given.batch_size then ids = shuffle_batches(ids, given.batch_size, stream) end
-  return ops.tensor(ids, { dtype = "int32" })
+  local order = given.shuffle and stream:permutation(rows) or nil
+  if not given.bucket_lengths then return order end
+  order = order or ops.arange(0, rows - 1, 1, { dtype = "int32" })
+  ops.bucket_sort(order, given.bucket_lengths, bucket_batches * given.batch_size)
+  if given.shuffle then ops.bucket_shuffle(order, given.batch_size, stream) end
+  return order
 end
 
---- The columns of ids that hold anything but padding in this batch; for models that mask id 0,
--- to which the others make no difference.
-function batches.trim(x)
+--- The share of steps that are padding when each batch is as wide as its longest row.
+function batches.padding_share(lengths, order, size)
+  local places, items = ops.bucket_measure(order, lengths, size)
+  return places == 0 and 0 or (places - items) / places
+end
+
+-- The first and last column of ids that hold anything but padding.
+local function used_columns(x)
   local used = ops.max(ops.not_zero(x), 1):totable()
   local first, last = 1, #used
   while first < last and used[first] == 0 do first = first + 1 end
   while last > first and used[last] == 0 do last = last - 1 end
-  return x:narrow(2, first, last - first + 1)
+  return first, last
+end
+
+local function used_columns_of(batch)
+  if not batch.lengths then return used_columns(batch.x) end
+  return 1, math.max(1, math.tointeger(ops.max(ops.as_real(batch.lengths)):item()))
+end
+
+local function narrow_time(tensor, width, first, last)
+  if not tensor or tensor:size(2) ~= width then return tensor end
+  return tensor:narrow(2, first, last - first + 1)
+end
+
+--- Cuts the columns off a batch that are padding in all its rows; for models that mask it, to which
+-- they make no difference.
+-- @tparam table batch
+-- @tparam boolean timed whether targets and weights have the same steps
+function batches.trim(batch, timed)
+  local width = batch.x:size(2)
+  local first, last = used_columns_of(batch)
+  batch.x = narrow_time(batch.x, width, first, last)
+  if not timed then return end
+  for _, kind in ipairs{ "y", "weight" } do
+    local tensor = batch[kind]
+    if tensor and #tensor:shape() > 1 then
+      batch[kind] = narrow_time(tensor, width, first, last)
+    end
+  end
 end
 
 return batches

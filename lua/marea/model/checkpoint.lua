@@ -1,9 +1,9 @@
 --- A model as one safetensors file.
 --
--- Tensors: weights by name (`lstm/kernel`), the optimizer's slots (`optimizer/lstm/kernel/velocity`)
--- and the states of stateful layers (`states/lstm/1`). Metadata, as JSON texts: `architecture`,
--- `compile`, `training` (epoch, iterations, random streams), `tokenizer`, `text`. Nothing in a file
--- is ever executed.
+-- Tensors: weights by name (`lstm/kernel`), the optimizer's slots (`optimizer/lstm/kernel/velocity`),
+-- the states of stateful layers (`states/lstm/1`), the weights that callbacks keep
+-- (`callbacks/1/best/1`). Metadata, as JSON texts: `architecture`, `compile`, `training` (epoch,
+-- iterations, random streams), `callbacks`, `tokenizer`, `text`. Nothing in a file is ever executed.
 -- @module marea.model.checkpoint
 local json = require "marea.json"
 local ops = require "marea.ops"
@@ -66,8 +66,23 @@ local function describe_training(model)
     if layer.stream then training.streams[path] = { layer.stream:state() } end
   end)
   if model.shuffle_stream then training.shuffle = { model.shuffle_stream:state() } end
+  training.split_seed = model.split_seed
   if model.optimizer then training.iterations = model.optimizer.iterations end
   return json.encode(training)
+end
+
+-- The states of the callbacks of the last fit, or of a file's that no fit has taken up yet.
+local function describe_callbacks(model, tensors)
+  local states = model.callback_list and model.callback_list:states() or model.callback_states
+  if not states or #states == 0 then return nil end
+  local list = json.array{}
+  for i, item in ipairs(states) do
+    list[i] = { class_name = item.class_name, monitor = item.monitor, state = item.state }
+    for name, tensor in pairs(item.tensors) do
+      tensors[("callbacks/%d/%s"):format(i, name)] = tensor
+    end
+  end
+  return json.encode{ epoch = states.epoch, list = list }
 end
 
 local function describe_text(model, texts)
@@ -96,6 +111,7 @@ function checkpoint.save(model, path, given)
   describe_text(model, texts)
   if read.include_optimizer then
     texts.training = describe_training(model)
+    texts.callbacks = describe_callbacks(model, tensors)
     add_states(model, tensors)
     if model.compiled then
       local message
@@ -192,6 +208,50 @@ local function restore_training(model, training)
     if layer.stream and state then restore_stream(layer.stream, state) end
   end)
   if training.shuffle then model.shuffle_stream = restore_stream(nil, training.shuffle) end
+  if training.split_seed ~= nil and math.type(training.split_seed) ~= "integer" then
+    refuse("the seed of the validation split is malformed")
+  end
+  model.split_seed = training.split_seed
+end
+
+local function check_state(item)
+  local fine = type(item) == "table" and type(item.class_name) == "string"
+    and (item.monitor == nil or type(item.monitor) == "string") and type(item.state) == "table"
+  for _, value in pairs(fine and item.state or {}) do fine = fine and type(value) ~= "table" end
+  if not fine then refuse("metadata \"callbacks\" is malformed") end
+end
+
+-- Best or last weights that a file holds for a callback must fit the model's.
+local function check_kept(model, item)
+  local entries = model:entries()
+  for name, tensor in pairs(item.tensors) do
+    local entry = entries[math.tointeger(name:match("^%a+/(%d+)$")) or 0]
+    if item.class_name == "EarlyStopping" and (not entry or tensor:dtype() == "int32"
+      or weights.shape_text(entry.tensor:shape()) ~= weights.shape_text(tensor:shape())) then
+      refuse("tensor %q of %s does not fit the architecture", name, item.class_name)
+    end
+  end
+end
+
+-- They wait for the next fit.
+local function restore_callbacks(model, description, tensors)
+  local epoch = math.tointeger(description.epoch)
+  if not epoch or type(description.list) ~= "table" then
+    refuse("metadata \"callbacks\" is malformed")
+  end
+  local states = { epoch = epoch }
+  for i, item in ipairs(description.list) do
+    check_state(item)
+    states[i] = { class_name = item.class_name, monitor = item.monitor, state = item.state,
+      tensors = {} }
+    local prefix = ("callbacks/%d/"):format(i)
+    for name, tensor in pairs(tensors) do
+      if name:sub(1, #prefix) == prefix then states[i].tensors[name:sub(#prefix + 1)] = tensor end
+    end
+    for name in pairs(states[i].tensors) do tensors[prefix .. name] = nil end
+    check_kept(model, states[i])
+  end
+  model.callback_states = states
 end
 
 local function restore_states(model, tensors)
@@ -230,10 +290,17 @@ local function compile(model, description)
     loss = description.loss, metrics = description.metrics }
 end
 
+-- What a model may read texts with, by the class that its description names.
+local tokenizer_classes = { Tokenizer = true, Pipeline = true }
+
 local function restore_text(model, texts)
   if not texts.tokenizer then return end
-  local text = require "marea.text"
-  model.tokenizer = text.Tokenizer.from_config(decode(texts, "tokenizer"))
+  local config = decode(texts, "tokenizer")
+  local class = config.class or "Tokenizer"
+  if not tokenizer_classes[class] then
+    refuse("holds a tokenizer of the class %s, which is not known here", options.show(class))
+  end
+  model.tokenizer = require("marea.text")[class].from_config(config)
   local reading = texts.text and decode(texts, "text") or {}
   model.maxlen, model.padding, model.truncating = reading.maxlen, reading.padding, reading.truncating
 end
@@ -263,6 +330,7 @@ local function restore(tensors, texts)
     local training = decode(texts, "training")
     restore_training(model, training)
     restore_states(model, tensors)
+    if texts.callbacks then restore_callbacks(model, decode(texts, "callbacks"), tensors) end
     if texts.compile then restore_optimizer(model, training.iterations, tensors) end
   end
   check_leftovers(tensors, texts.compile ~= nil)

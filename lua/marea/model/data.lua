@@ -48,17 +48,24 @@ function data.encode_texts(model, texts)
     padding = model.padding, truncating = model.truncating }))
 end
 
+-- A table as a tensor; the error says of which argument.
+local function as_tensor(who, what, t, given)
+  local ok, x = pcall(ops.tensor, t, given)
+  if not ok then error(("%s: %s: %s"):format(who, what, (x:gsub("^[^:]*:%d+: ", ""))), 0) end
+  return x
+end
+
 --- x as a tensor: a tensor, a nested table of numbers, or texts for a model with a tokenizer.
 function data.read_x(who, model, x)
   if type(x) == "string" then
     error(("%s: x is a bare string; give a list of texts: { %q }"):format(who, x:sub(1, 40)), 0)
   end
   if is_texts(x) then return data.encode_texts(model, x) end
-  if not ops.is_tensor(x) then
+  if not ops.is_tensor(x) and not ops.is_sparse(x) then
     if type(x) ~= "table" then
       error(("%s: x must be a tensor or a table, got %s"):format(who, options.show(x)), 0)
     end
-    x = ops.tensor(x, embedding_of(model) and all_whole(x) and { dtype = "int32" } or nil)
+    x = as_tensor(who, "x", x, embedding_of(model) and all_whole(x) and { dtype = "int32" } or nil)
   end
   if #x:shape() < 1 then error(who .. ": x must have a batch axis, got a single number", 0) end
   return x
@@ -76,6 +83,14 @@ end
 
 -- NaN in data would only show itself later, as a loss that is NaN.
 local function check_finite(who, what, x)
+  if ops.is_sparse(x) then
+    local row, column, value = x:nonfinite()
+    if row then
+      error(("%s: %s holds %s at sample %d, feature %d"):format(who, what, tostring(value), row,
+        column), 0)
+    end
+    return
+  end
   if x:dtype() == "int32" then return end
   local finite, index = x:all_finite()
   if finite then return end
@@ -94,7 +109,7 @@ local CHUNK <const> = 4096 -- rows looked at together, which bounds the memory o
 -- The layer checks each batch, but knows places in a shuffled batch only.
 local function check_ids(who, model, x)
   local layer = embedding_of(model)
-  if not layer then return end
+  if not layer or ops.is_sparse(x) then return end
   for first = 1, x:size(1), CHUNK do
     local rows = math.min(CHUNK, x:size(1) - first + 1)
     local ids = ops.as_real(x:narrow(1, first, rows))
@@ -111,11 +126,18 @@ end
 --- Targets as a tensor with as many rows as x.
 function data.read_y(who, y, rows)
   if y == nil then error(who .. ": y is missing", 0) end
+  if type(y) == "string" then
+    error(("%s: y is a bare string; give a list of numbers, one for each sample"):format(who), 0)
+  end
+  if is_texts(y) then
+    error(("%s: y holds text (%q at sample 1); give numbers, such as class ids from 0"):format(who,
+      y[1]:sub(1, 40)), 0)
+  end
   if not ops.is_tensor(y) then
     if type(y) ~= "table" then
       error(("%s: y must be a tensor or a table, got %s"):format(who, options.show(y)), 0)
     end
-    y = ops.tensor(y)
+    y = as_tensor(who, "y", y)
   end
   local shape = y:shape()
   if shape[1] ~= rows then
@@ -126,6 +148,14 @@ end
 
 local function read_weight(who, weight, rows)
   if weight == nil then return nil end
+  if not ops.is_tensor(weight) then
+    if type(weight) ~= "table" then
+      error(("%s: sample_weight must be a tensor or a table, got %s"):format(who,
+        options.show(weight)), 0)
+    end
+    weight = as_tensor(who, "sample_weight", weight)
+  end
+  check_finite(who, "sample_weight", weight)
   weight = ops.as_real(weight)
   local shape = weight:shape()
   if shape[1] ~= rows then
@@ -134,7 +164,25 @@ local function read_weight(who, weight, rows)
   return weight
 end
 
--- Class ids of targets: ids, {0, 1} reals or one-hot rows.
+-- How many of each row's first steps are real, for rows that are padded after.
+local function read_lengths(who, lengths, x)
+  if lengths == nil then return nil end
+  lengths = ops.as_ids(lengths)
+  local shape, wanted = lengths:shape(), x:shape()
+  if #shape ~= 1 or shape[1] ~= wanted[1] or #wanted < 2 then
+    error(("%s: lengths are %s, expected one for each of %d samples of %s"):format(who,
+      shape_text(lengths), wanted[1], shape_text(x)), 0)
+  end
+  for row, length in ipairs(lengths:totable()) do
+    if length < 0 or length > wanted[2] then
+      error(("%s: lengths: sample %d has length %d, allowed are 0 to %d"):format(who, row, length,
+        wanted[2]), 0)
+    end
+  end
+  return lengths
+end
+
+--- Class ids of targets: ids, {0, 1} reals or one-hot rows.
 local function class_ids(y)
   local shape = y:shape()
   if y:dtype() ~= "int32" and #shape > 1 and shape[#shape] > 1 then
@@ -149,6 +197,10 @@ end
 
 -- A weight for each target from { [class] = weight }; a class that is not named counts 1.
 local function weigh_classes(class_weight, y, weight)
+  if type(class_weight) ~= "table" then
+    error("fit: class_weight must be a table { [class id] = weight }, got "
+      .. options.show(class_weight), 0)
+  end
   local ids = class_ids(y)
   local shape = ids:shape()
   local rows = ids:reshape({ -1 })
@@ -157,7 +209,8 @@ local function weigh_classes(class_weight, y, weight)
   for class = 0, math.tointeger(highest) do table_of[class + 1] = 1 end
   for class, value in pairs(class_weight) do
     local id = math.tointeger(class)
-    if not id or id < 0 or type(value) ~= "number" then
+    if not id or id < 0 or type(value) ~= "number" or value ~= value
+      or math.abs(value) == math.huge then
       error(("fit: class_weight maps class ids (0, 1 …) to numbers, got [%s] = %s"):format(
         tostring(class), tostring(value)), 0)
     end
@@ -171,37 +224,48 @@ local function weigh_classes(class_weight, y, weight)
   return result * weight:reshape(sizes)
 end
 
---- Inputs, targets and weights, checked: { x, y, weight, rows }.
-function data.read(who, model, x, y, given)
-  given = given or {}
+data.class_ids = class_ids
+
+--- Inputs alone, checked: { x, lengths, rows }.
+function data.read_inputs(who, model, x, given)
   x = data.read_x(who, model, x)
   local rows = x:size(1)
   if rows == 0 then error(who .. ": x has no samples", 0) end
-  y = data.read_y(who, y, rows)
   check_finite(who, "x", x)
-  check_finite(who, "y", y)
   check_ids(who, model, x)
-  local weight = read_weight(who, given.sample_weight, rows)
+  return { x = x, rows = rows, lengths = read_lengths(who, given.lengths, x) }
+end
+
+--- Inputs, targets, weights and lengths, checked: { x, y, weight, lengths, rows }.
+function data.read(who, model, x, y, given)
+  given = given or {}
+  local set = data.read_inputs(who, model, x, given)
+  y = data.read_y(who, y, set.rows)
+  check_finite(who, "y", y)
+  local weight = read_weight(who, given.sample_weight, set.rows)
   if given.class_weight then weight = weigh_classes(given.class_weight, y, weight) end
-  return { x = x, y = y, weight = weight, rows = rows }
+  set.y, set.weight = y, weight
+  return set
 end
 
 local function rows_of(x, first, count)
   return x and x:narrow(1, first, count)
 end
 
---- The first floor(n (1 - split)) samples and the rest.
-function data.split(set, split)
-  options.number("fit", "validation_split", split, 0, 1)
-  local first = math.floor(set.rows * (1 - split))
-  if first < 1 or first >= set.rows then
-    error(("fit: validation_split %g of %d samples leaves one part empty"):format(split, set.rows), 0)
-  end
-  local function part(from, count)
-    return { x = rows_of(set.x, from, count), y = rows_of(set.y, from, count),
-      weight = rows_of(set.weight, from, count), rows = count }
-  end
-  return part(1, first), part(first + 1, set.rows - first)
+local kinds = { "x", "y", "weight", "lengths" }
+
+--- Consecutive rows of a set, as a set.
+function data.part(set, first, count)
+  local part = { rows = count, first = first }
+  for _, kind in ipairs(kinds) do part[kind] = rows_of(set[kind], first, count) end
+  return part
+end
+
+--- The rows of a set that `ids` (int32, 0-based) lists, as a set.
+function data.pick(set, ids)
+  local part = { rows = ids:size(1) }
+  for _, kind in ipairs(kinds) do part[kind] = set[kind] and set[kind]:take(ids) end
+  return part
 end
 
 --- The class that all targets share, or nil; for a warning about an unshuffled corpus.
@@ -218,15 +282,9 @@ end
 function data.batch(set, i, size, order)
   local first = (i - 1) * size + 1
   local count = math.min(size, set.rows - first + 1)
-  local batch = { rows = count, first = first }
-  if order then
-    local ids = order:narrow(1, first, count)
-    batch.x, batch.y = ops.take(set.x, ids), ops.take(set.y, ids)
-    batch.weight = set.weight and ops.take(set.weight, ids)
-  else
-    batch.x, batch.y = rows_of(set.x, first, count), rows_of(set.y, first, count)
-    batch.weight = rows_of(set.weight, first, count)
-  end
+  if not order then return data.part(set, first, count) end
+  local batch = data.pick(set, order:narrow(1, first, count))
+  batch.first = first
   return batch
 end
 

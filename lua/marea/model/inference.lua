@@ -4,6 +4,7 @@ local data = require "marea.model.data"
 local metrics = require "marea.metrics"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local targets = require "marea.model.targets"
 
 local inference = {}
 
@@ -69,6 +70,7 @@ end
 
 --- Makes Ctrl-C raise a flag instead of an error, until the returned value is closed.
 function inference.flag_interrupts()
+  ops.interrupted() -- one that came too late for whoever ran before is forgotten
   local before = ops.interrupt_watch(true)
   return setmetatable({}, { __close = function() ops.interrupt_watch(before) end })
 end
@@ -76,19 +78,20 @@ end
 local function evaluate_batch(model, batch)
   local _ <close> = ops.tape()
   return ops.no_grad(function()
-    local p, mask = model:forward(batch.x, { training = false })
+    local p, mask = model:forward(batch.x, { training = false, lengths = batch.lengths })
     inference.update_metrics(model, batch, p, mask)
     return inference.total_loss(model, batch, p, mask):item()
   end)
 end
 
---- Loss and metrics over a set, by name.
-function inference.run(model, set, size)
+--- Loss and metrics over a set, by name; nil when `stop`, asked after each batch, says so.
+function inference.run(model, set, size, stop)
   local total = 0
   inference.reset_metrics(model)
   for i = 1, data.steps(set.rows, size) do
     local batch = data.batch(set, i, size)
     total = total + evaluate_batch(model, batch) * batch.rows
+    if stop and stop() then return nil end
   end
   return inference.logs(model, total / set.rows)
 end
@@ -96,15 +99,16 @@ end
 --- Loss and metrics on data.
 -- @tparam tensor|table x
 -- @tparam tensor|table y
--- @tparam[opt] table given `batch_size` 32, `sample_weight`, `verbose` 0
+-- @tparam[opt] table given `batch_size` 32, `sample_weight`, `lengths` (as for fit), `verbose` 0
 -- @treturn table { loss = …, accuracy = … }, and the same as a list in that order
 function inference.evaluate(model, x, y, given)
   local read = options.read("evaluate", given, { batch_size = 32, sample_weight = options.optional,
-    verbose = 0 })
+    lengths = options.optional, verbose = 0 })
   inference.require_compiled(model, "evaluate")
   local set = data.read("evaluate", model, x, y, read)
   model:build(set.x:shape())
   inference.make_metrics(model)
+  targets.check("evaluate", model, set)
   local result = inference.run(model, set, options.integer("evaluate", "batch_size", read.batch_size))
   result[1] = result.loss
   for i, metric in ipairs(model.metrics) do result[i + 1] = result[metric.name] end
@@ -115,7 +119,7 @@ local function predict_batch(model, result, set, i, size)
   local _ <close> = ops.tape()
   return ops.no_grad(function()
     local batch = data.batch(set, i, size)
-    local p = model:forward(batch.x, { training = false })
+    local p = model:forward(batch.x, { training = false, lengths = batch.lengths })
     if not result then
       local shape = p:shape()
       shape[1] = set.rows
@@ -128,15 +132,15 @@ end
 
 --- Outputs for data, batch by batch; memory does not grow with the number of batches.
 -- @tparam tensor|table x, or texts when the model has a tokenizer
--- @tparam[opt] table given `batch_size` 32
+-- @tparam[opt] table given `batch_size` 32, `lengths` (as for fit)
 -- @treturn tensor (N, …)
+-- @raise naming sample and step of a NaN or infinity, or of an id that is out of range
 function inference.predict(model, x, given)
-  local read = options.read("predict", given, { batch_size = 32, verbose = 0 })
+  local read = options.read("predict", given, { batch_size = 32, lengths = options.optional,
+    verbose = 0 })
   local size = options.integer("predict", "batch_size", read.batch_size)
-  x = data.read_x("predict", model, x)
-  local set = { x = x, rows = x:size(1) }
-  if set.rows == 0 then error("predict: x has no samples", 0) end
-  if not model.built then model:build(x:shape()) end
+  local set = data.read_inputs("predict", model, x, read)
+  if not model.built then model:build(set.x:shape()) end
   local result
   for i = 1, data.steps(set.rows, size) do result = predict_batch(model, result, set, i, size) end
   return result

@@ -28,6 +28,7 @@ end
 local Sequential = Layer:extend("Sequential", {
   builtin = true,
   masking = "pass",
+  takes_sparse = true,
   arrange = arrange,
   options = { layers = options.required },
 })
@@ -97,8 +98,10 @@ end
 
 --- Output and its mask.
 function Sequential:forward(x, call)
-  local mask, lengths = call and call.mask, call and call.lengths
-  local inner = { training = call and call.training, mask = mask, lengths = lengths }
+  call = call or {}
+  local mask = call.mask
+  if call.lengths ~= nil then mask = self:read_mask(x, call) end
+  local inner = { training = call.training, mask = mask }
   for _, layer in ipairs(self.layers) do
     local y = layer(x, inner)
     mask = layer:compute_mask(x, inner.mask)

@@ -8,13 +8,15 @@ local ops = require "marea.ops"
 local nonfinite = require "marea.model.nonfinite"
 local options = require "marea.nn.options"
 local progress = require "marea.progress"
+local splitting = require "marea.model.splitting"
+local targets = require "marea.model.targets"
 
 local training = {}
 
 local fit_options = {
   batch_size = 32, epochs = 1, verbose = 1, callbacks = options.optional, validation_split = 0,
-  validation_data = options.optional, shuffle = true, class_weight = options.optional,
-  sample_weight = options.optional, initial_epoch = 0, bucket_by_length = false,
+  validation_method = "last", validation_data = options.optional, shuffle = true, class_weight = options.optional,
+  sample_weight = options.optional, lengths = options.optional, initial_epoch = 0, bucket_by_length = false,
   validation_batch_size = options.optional, validation_freq = 1, steps_per_epoch = options.optional,
 }
 
@@ -23,14 +25,13 @@ local fit_options = {
 -- @treturn number the norm of the gradient before clipping
 local function step(model, batch, where)
   local tape <close> = ops.tape()
-  local p, mask = model:forward(batch.x, { training = true })
+  local p, mask = model:forward(batch.x, { training = true, lengths = batch.lengths })
   local loss = inference.total_loss(model, batch, p, mask)
   local value = loss:item()
   if nonfinite.is(value) then return value, value, nonfinite.report(tape, "the loss", value, where) end
   tape:backward(loss)
-  local norm = model.optimizer:gradient_norm()
-  if nonfinite.is(norm) then return value, norm, nonfinite.report(tape, "the gradient", norm, where) end
-  model.optimizer:step()
+  local norm, after = model.optimizer:try_step()
+  if not after then return value, norm, nonfinite.report(tape, "the gradient", norm, where) end
   inference.update_metrics(model, batch, p, mask)
   return value, norm
 end
@@ -42,6 +43,7 @@ local function prepare(model, set, who)
   shape[1] = -1
   model:build(shape)
   inference.make_metrics(model)
+  targets.check(who, model, set)
   model:sync()
   model.optimizer:bind(model:entries())
   model.shuffle_stream = model.shuffle_stream or ops.new_stream()
@@ -71,13 +73,14 @@ local function validation_set(model, set, read)
   if read.validation_data then
     local given = read.validation_data
     if type(given) ~= "table" or given[1] == nil or given[2] == nil then
-      error("fit: validation_data must be { x, y } or { x, y, sample_weight }", 0)
+      error("fit: validation_data must be { x, y } or { x, y, sample_weight, lengths = … }", 0)
     end
     return set, data.read("fit: validation_data", model, given[1], given[2],
-      { sample_weight = given[3] })
+      { sample_weight = given[3], lengths = given.lengths })
   end
   if read.validation_split == 0 then return set, nil end
-  return data.split(set, read.validation_split)
+  model.split_seed = model.split_seed or ops.seed_state()
+  return splitting.split(set, read.validation_split, read.validation_method, model.split_seed)
 end
 
 local classifies = { binary_crossentropy = true, categorical_crossentropy = true,
@@ -88,19 +91,31 @@ local function warn_about(model, validation)
   local class = data.single_class(validation)
   if class then
     io.stderr:write(("fit: warning: all %d validation samples are of class %d; validation_split takes "
-      .. "the last rows, so shuffle the data before\n"):format(validation.rows, class))
+      .. "the last rows: shuffle the data before, or use validation_method = \"stratified\"\n")
+      :format(validation.rows, class))
   end
 end
 
--- One pass over the data. Returns the logs and whether it ended early.
+-- Says once what bucketing saves.
+local function note_padding(read, run, order)
+  if not read.bucket_lengths or run.history.padding_share then return end
+  run.history.padding_share = batches.padding_share(read.bucket_lengths, order, read.batch_size)
+  local before = batches.padding_share(read.bucket_lengths, nil, read.batch_size)
+  run.progress:note(("bucket_by_length: %.1f%% of the steps are padding, %.1f%% with batches of %d "
+    .. "in the data's order%s"):format(100 * run.history.padding_share, 100 * before, read.batch_size,
+    read.trim and "" or "; all are computed, because the model does not mask its input"))
+end
+
+-- One pass over the data. Returns the logs.
 local function run_epoch(model, set, read, run)
   local order = batches.order(set.rows, read, model.shuffle_stream)
   local sums = { loss = 0, norm = 0, rows = 0 }
   local logs
+  note_padding(read, run, order)
   inference.reset_metrics(model)
   for i = 1, run.steps do
     local batch = data.batch(set, i, read.batch_size, order)
-    if read.trim then batch.x = batches.trim(batch.x) end
+    if read.trim then batches.trim(batch, read.timed) end
     local where = (" in epoch %d, batch %d of %d"):format(run.epoch, i, run.steps)
     local value, norm, problem = step(model, batch, where)
     if problem then
@@ -114,18 +129,17 @@ local function run_epoch(model, set, read, run)
     logs.gradient_norm = sums.norm / sums.rows
     run.callbacks:call("on_batch_end", i, logs)
     run.progress:batch_end(i, logs)
-    if ops.interrupted() then
-      run.interrupted = i
-      break
-    end
-    if problem then break end
+    if ops.interrupted() then run.interrupted = ("after batch %d of %d"):format(i, run.steps) end
+    if run.interrupted or problem then break end
   end
   return logs
 end
 
-local function validate(model, validation, read, logs)
+local function validate(model, validation, read, run, logs)
   local size = read.validation_batch_size or read.batch_size
-  for name, value in pairs(inference.run(model, validation, size)) do logs["val_" .. name] = value end
+  local values = inference.run(model, validation, size, ops.interrupted)
+  if not values then run.interrupted = "during the validation" end
+  for name, value in pairs(values or {}) do logs["val_" .. name] = value end
 end
 
 local function run_epochs(model, set, validation, read, run)
@@ -134,30 +148,63 @@ local function run_epochs(model, set, validation, read, run)
     run.callbacks:call("on_epoch_begin", epoch, {})
     run.progress:epoch_begin(epoch)
     local logs = run_epoch(model, set, read, run)
+    local asked = validation and epoch % read.validation_freq == 0
+    if asked and not (run.problem or run.interrupted) then
+      validate(model, validation, read, run, logs)
+    end
     if run.interrupted then
-      run.history.interrupted = true
-      run.progress:note(("Interrupted after batch %d of %d in epoch %d; the model keeps what it has "
-        .. "learnt."):format(run.interrupted, run.steps, epoch))
+      run.history.partial = logs
+      run.progress:note(("Interrupted %s in epoch %d; the model keeps what it has learnt.")
+        :format(run.interrupted, epoch))
       return
     end
-    if validation and epoch % read.validation_freq == 0 and not run.problem then
-      validate(model, validation, read, logs)
-    end
     model.epoch = epoch
-    run.callbacks:call("on_epoch_end", epoch, logs)
+    run.callbacks:epoch_end(epoch, logs)
     run.history:on_epoch_end(epoch, logs)
     run.progress:epoch_end(logs)
     if model.stop_training then return end
   end
 end
 
+-- Whether the first layer fixes the number of steps, so that a batch cannot be narrower.
+local function fixed_width(model)
+  local first = model.layers[1]
+  local shape = first.full_shape and first:full_shape()
+  return first.input_length ~= nil or shape ~= nil and (shape[2] or -1) > 0
+end
+
+local function prepare_buckets(model, set, read)
+  if not read.bucket_by_length then return end
+  local ids = set.x:dtype() == "int32" and #set.x:shape() == 2
+  if not set.lengths and not ids then
+    error("fit: bucket_by_length needs lengths, or x as (batch, time) of ids padded with 0", 0)
+  end
+  read.bucket_lengths = set.lengths or batches.lengths(set.x)
+  read.trim = (set.lengths ~= nil or inference.masks_padding(model)) and not fixed_width(model)
+  read.timed = #model:output_shape(model.input_shape) > 2
+end
+
+local function count_steps(set, read)
+  local steps = data.steps(set.rows, read.batch_size)
+  if not read.steps_per_epoch then return steps end
+  return math.min(steps, options.integer("fit", "steps_per_epoch", read.steps_per_epoch))
+end
+
 --- Trains the model.
+--
+-- Ctrl-C ends the epoch after the current batch: the model keeps what it has learnt, the history its
+-- whole epochs; `history.interrupted` is true and `history.partial` has the values of the epoch that
+-- was cut. A second Ctrl-C ends the process.
 -- @tparam tensor|table x (N, …), or texts when the model has a tokenizer
 -- @tparam tensor|table y (N, …)
 -- @tparam[opt] table given `batch_size` 32, `epochs` 1 (the number of the last epoch),
--- `initial_epoch` 0, `validation_split` 0 (the last rows, before any shuffling), `validation_data`
--- { x, y[, sample_weight] }, `shuffle` true, `class_weight` { [id] = weight }, `sample_weight` (N) or
--- (N,T), `bucket_by_length` false (batches of like lengths), `callbacks`, `verbose` 1
+-- `initial_epoch` 0, `validation_split` 0 and `validation_method` "last" (Keras's: the last rows,
+-- before any shuffling), "shuffled" or "stratified" (by class), `validation_data`
+-- { x, y[, sample_weight], lengths = … }, `shuffle` true, `class_weight` { [id] = weight },
+-- `sample_weight` (N) or (N,T), `lengths` (N; the first so many steps of each row are real, and
+-- layers get the mask that says so), `bucket_by_length` false (batches of like lengths, by `lengths`
+-- or by the ids that are not 0), `callbacks`, `verbose` 1. When initial_epoch is the epoch at which
+-- training stopped (`model.epoch`), callbacks of the same kinds go on with their state.
 -- @treturn History per-epoch lists: `history.loss[1]`
 -- @raise for data that does not fit; and, naming layer, step and batch, when the loss or the
 -- gradient is NaN or infinite (unless callbacks.TerminateOnNaN is there, which only stops)
@@ -168,26 +215,19 @@ function training.fit(model, x, y, given)
   local validation
   set, validation = validation_set(model, set, read)
   prepare(model, set, "fit")
+  if validation then targets.check("fit: validation", model, validation) end
   warn_about(model, validation)
-  if read.bucket_by_length then
-    if set.x:dtype() ~= "int32" or #set.x:shape() ~= 2 then
-      error("fit: bucket_by_length needs x as (batch, time) of ids padded with 0", 0)
-    end
-    read.lengths = batches.lengths(set.x)
-    read.trim = inference.masks_padding(model)
-  end
-  local steps = data.steps(set.rows, read.batch_size)
-  if read.steps_per_epoch then
-    steps = math.min(steps, options.integer("fit", "steps_per_epoch", read.steps_per_epoch))
-  end
+  prepare_buckets(model, set, read)
+  local steps = count_steps(set, read)
   local run = { callbacks = callbacks.list(read.callbacks, model), history = callbacks.History(),
     steps = steps, progress = progress.new(read.epochs, steps, read.verbose) }
   model.history, model.stop_training = run.history, false
   local _ <close> = inference.flag_interrupts()
-  run.callbacks:call("on_train_begin", model)
+  run.callbacks:begin(model, read.initial_epoch)
   run_epochs(model, set, validation, read, run)
   run.callbacks:call("on_train_end")
   run.history.problem = run.problem
+  run.history.interrupted = run.interrupted ~= nil or ops.interrupted()
   return run.history
 end
 

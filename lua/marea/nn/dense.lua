@@ -5,12 +5,13 @@ local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
 --- Fully connected over the last axis: (…, D) → (…, units). Weights: kernel (D, units), bias
--- (units). Passes masks on.
+-- (units). Passes masks on. A sparse matrix (N, D) is taken as it is, in time by its entries.
 -- @usage nn.Dense{ 16, activation = "relu", kernel_regularizer = "l2" }
 local Dense = Layer:extend("Dense", {
   builtin = true,
   positional = { "units" },
   masking = "pass",
+  takes_sparse = true,
   options = {
     units = options.required, activation = options.optional, use_bias = true,
     kernel_initializer = "glorot_uniform", bias_initializer = "zeros",
@@ -39,7 +40,8 @@ end
 
 function Dense:call(x)
   self:expect(x, 2, self.features)
-  local y = self.activate(ops.affine(x, self.kernel, self.bias))
+  local product = ops.is_sparse(x) and ops.sparse_matmul or ops.affine
+  local y = self.activate(product(x, self.kernel, self.bias))
   self:regularize_activity(y)
   return y
 end

@@ -4,8 +4,9 @@ local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
 --- ids (B,T) → (B,T,output_dim). Weight: embeddings (input_dim, output_dim). With `mask_zero` id 0
--- is padding, and what follows gets a mask. `weights` gives the table (a tensor or {tensor}).
--- Ids outside 0 … input_dim-1 are always an error.
+-- is padding, and what follows gets a mask. A mask or lengths that are given go on to what follows, so
+-- that 0 may be a real id; with `mask_zero` too, a step must be visible in both. `weights` gives the
+-- table (a tensor or {tensor}). Ids outside 0 … input_dim-1 are always an error.
 -- @usage nn.Embedding{ 10000, 32, mask_zero = true }
 local Embedding = Layer:extend("Embedding", {
   builtin = true,
@@ -17,7 +18,7 @@ local Embedding = Layer:extend("Embedding", {
     embeddings_initializer = "uniform", embeddings_regularizer = options.optional,
     activity_regularizer = options.optional, embeddings_constraint = options.optional,
   },
-  mask_hint = "it makes the mask itself; use mask_zero = true",
+  masking = "pass",
 })
 
 function Embedding:init()
@@ -47,8 +48,10 @@ function Embedding:call(x)
   return y
 end
 
-function Embedding:compute_mask(x)
-  if self.mask_zero then return ops.not_zero(x) end
+function Embedding:compute_mask(x, mask)
+  if not self.mask_zero then return mask end
+  local own = ops.not_zero(x)
+  return mask and ops.mul(own, mask) or own
 end
 
 function Embedding:output_shape(shape)

@@ -8,6 +8,7 @@ local Input = Layer:extend("Input", {
   builtin = true,
   positional = { "shape" },
   masking = "pass",
+  takes_sparse = true,
   options = { shape = options.required, dtype = options.optional, batch_size = options.optional },
 })
 

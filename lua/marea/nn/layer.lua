@@ -28,6 +28,9 @@ local weights = require "marea.nn.weights"
 local Layer = { class_name = "Layer", builtin = true }
 Layer.__index = Layer
 
+--- Whether the class takes a sparse matrix (marea.sparse) as its input.
+Layer.takes_sparse = false
+
 --- What a class does with a mask: "pass" (each step by itself; the mask goes on), "consume" (uses
 -- it; nothing goes on) or "refuse" (cannot respect it: an error with `mask_hint`).
 Layer.masking = "refuse"
@@ -92,8 +95,9 @@ end
 -- @treturn tensor the output (recurrent layers with return_state: and the states)
 -- @raise naming the layer, what it expects and what came
 local function call(self, x, second)
-  if not ops.is_tensor(x) then
-    raise(self, "expects a tensor, got %s", options.show(x))
+  if not ops.is_tensor(x) and not (self.takes_sparse and ops.is_sparse(x)) then
+    raise(self, "expects a tensor, got %s", ops.is_sparse(x)
+      and "a sparse matrix; use x:todense(), or let a Dense layer come first" or options.show(x))
   end
   local given = read_call(self, second)
   if not self.built then self:build(x:shape()) end

@@ -1,255 +1,15 @@
---- Text to ids, by the rules of Keras's Tokenizer.
+--- Text: from raw bytes to tokens, words, ids.
 --
---     local tokenizer = text.Tokenizer{ num_words = 10000 }
---     tokenizer:fit_on_texts(texts)
---     local x, report = tokenizer:texts_to_padded(texts, { maxlen = 200 })
---
--- All work per token happens in C.
+-- `Tokenizer` has the rules and names of Keras. `Pipeline` is built of stages: every normalizer and
+-- splitter by name, presets that reproduce other tools to the letter, a vocabulary to read.
 -- @module marea.text
-local json = require "marea.json"
 local native = require "marea.native"
 local options = require "marea.nn.options"
+local stages = require "marea.text.stages"
+local Tokenizer = require "marea.text.tokenizer"
 
-local text = {}
-
-local Tokenizer = {}
-Tokenizer.__index = Tokenizer
-
-local declared = {
-  num_words = options.optional, filters = native.keras_filters, lower = true, split = " ",
-  char_level = false, oov_token = options.optional,
-}
-
---- A tokenizer.
--- @tparam[opt] table given `num_words` (ids stay below it; default: all), `filters` (characters
--- that separate, beside `split`), `lower` (true), `split` (" "), `char_level` (false), `oov_token`
--- (gets id 1 and stands for every word that has no id)
--- @treturn Tokenizer
-local function new_tokenizer(_, given)
-  local self = options.read("Tokenizer", given, declared)
-  if self.num_words ~= nil then
-    self.num_words = options.integer("Tokenizer", "num_words", self.num_words)
-  end
-  if self.oov_token ~= nil and type(self.oov_token) ~= "string" then
-    error("Tokenizer: oov_token must be a string", 0)
-  end
-  self.splitter = native.splitter(self.filters, self.split, self.lower, self.char_level)
-  self.vocabulary = native.vocabulary()
-  return setmetatable(self, Tokenizer)
-end
-
-text.Tokenizer = setmetatable(Tokenizer, { __call = new_tokenizer })
-
-local function is_word_list(texts)
-  return type(texts) == "table" and type(texts[1]) == "table"
-end
-
-local function lower_words(self, words)
-  if not self.lower then return words end
-  local lowered = {}
-  for i, word in ipairs(words) do lowered[i] = table.concat(self.lowering:split(word)) end
-  return lowered
-end
-
--- Items that are lists of words are taken as they are, except for lower case.
-local function word_lists(self, texts)
-  self.lowering = self.lowering or native.splitter("", " ", true, true)
-  local lists = {}
-  for i, words in ipairs(texts) do
-    if type(words) == "string" then words = self.splitter:split(words)
-    elseif type(words) == "table" then words = lower_words(self, words)
-    else error(("text %d is a %s, expected a string or a list of words"):format(i, type(words)), 0)
-    end
-    lists[i] = words
-  end
-  return lists
-end
-
---- Counts words; may be called again with more texts. Ids follow the counts.
--- @tparam {string,...} texts one document each (or lists of words)
--- @raise naming the item that is no text, or the byte that is no UTF-8
-function Tokenizer:fit_on_texts(texts)
-  if is_word_list(texts) then
-    for _, words in ipairs(word_lists(self, texts)) do self.vocabulary:count_words(words) end
-  else
-    self.vocabulary:count(self.splitter, texts)
-  end
-  self.tables = nil
-end
-
-local function encode(self, texts)
-  if is_word_list(texts) then
-    return self.vocabulary:encode_words(word_lists(self, texts), self.num_words, self.oov_token)
-  end
-  return self.vocabulary:encode(self.splitter, texts, self.num_words, self.oov_token)
-end
-
---- The ids of texts.
--- @treturn {{integer,...},...}
--- @treturn table report: words (in the texts), unknown, beyond_limit (known, but id >= num_words),
--- empty (texts without an id)
-function Tokenizer:texts_to_sequences(texts)
-  local sequences, report = encode(self, texts)
-  return sequences:totable(), report
-end
-
---- The ids of texts as one int32 tensor (N, maxlen), without a Lua table in between.
--- @tparam {string,...} texts
--- @tparam[opt] table padding as for sequence.pad_sequences
--- @treturn tensor
--- @treturn table report of both steps
-function Tokenizer:texts_to_padded(texts, padding)
-  local sequences, encoding = encode(self, texts)
-  local x, report = require("marea.sequence").pad_sequences(sequences, padding)
-  for name, value in pairs(encoding) do report[name] = value end
-  return x, report
-end
-
-local function columns_of(self)
-  return self.num_words or self.vocabulary:size() + 1 + (self.oov_token and 1 or 0)
-end
-
---- Sequences of ids as a bag-of-words matrix (N, num_words).
--- @tparam {{integer,...},...} sequences
--- @tparam[opt="binary"] string mode "binary", "count", "freq" or "tfidf"
-function Tokenizer:sequences_to_matrix(sequences, mode)
-  local _, documents = self.vocabulary:size()
-  local frequency
-  if mode == "tfidf" then
-    if documents == 0 then error("tfidf needs fit_on_texts first", 0) end
-    frequency = self.index_docs
-  end
-  if type(sequences) == "table" then sequences = native.sequences(sequences) end
-  return sequences:matrix(mode or "binary", columns_of(self), frequency, documents)
-end
-
---- Texts as a bag-of-words matrix.
-function Tokenizer:texts_to_matrix(texts, mode)
-  return self:sequences_to_matrix((encode(self, texts)), mode)
-end
-
---- Ids back to words, joined by one blank; ids without a word become the OOV word or vanish.
-function Tokenizer:sequences_to_texts(sequences)
-  local words, limit = self.index_word, self.num_words or math.huge
-  local texts = {}
-  for i, ids in ipairs(sequences) do
-    local list = {}
-    for _, id in ipairs(ids) do
-      list[#list + 1] = id < limit and words[id] or self.oov_token
-    end
-    texts[i] = table.concat(list, " ")
-  end
-  return texts
-end
-
--- Tables for reading, made when they are asked for ------------------------------------------------
-
-local function make_tables(self)
-  local words, counts, documents, ranks = self.vocabulary:words()
-  local shift = self.oov_token and 1 or 0
-  local tables = { word_index = {}, index_word = {}, word_counts = {}, word_docs = {},
-    index_docs = {} }
-  if self.oov_token then
-    tables.word_index[self.oov_token], tables.index_word[1] = 1, self.oov_token
-  end
-  for i, word in ipairs(words) do
-    local id = ranks[i] + shift
-    if tables.word_index[word] == nil then tables.word_index[word] = id end
-    tables.index_word[id] = word
-    tables.word_counts[word], tables.word_docs[word] = counts[i], documents[i]
-    tables.index_docs[id] = documents[i]
-  end
-  return tables
-end
-
-local lazy = { word_index = true, index_word = true, word_counts = true, word_docs = true,
-  index_docs = true }
-
-function Tokenizer.__index(self, name)
-  if lazy[name] then
-    local tables = rawget(self, "tables") or make_tables(self)
-    rawset(self, "tables", tables)
-    return tables[name]
-  end
-  if name == "document_count" then
-    local _, documents = self.vocabulary:size()
-    return documents
-  end
-  return Tokenizer[name]
-end
-
--- Saving ------------------------------------------------------------------------------------------
-
---- Everything that rebuilds the tokenizer, for JSON.
-function Tokenizer:get_config()
-  local words, counts, documents = self.vocabulary:words()
-  local _, document_count = self.vocabulary:size()
-  return { num_words = self.num_words, filters = self.filters, lower = self.lower,
-    split = self.split, char_level = self.char_level, oov_token = self.oov_token,
-    words = json.array(words), counts = json.array(counts), documents = json.array(documents),
-    document_count = document_count, hash = self.vocabulary:hash() }
-end
-
---- The tokenizer of a config.
--- @raise when the config is malformed or its words do not give its hash
-function Tokenizer.from_config(config)
-  if type(config) ~= "table" or type(config.words) ~= "table" then
-    error("tokenizer: malformed description", 0)
-  end
-  local self = text.Tokenizer{ num_words = config.num_words, filters = config.filters,
-    lower = config.lower, split = config.split, char_level = config.char_level,
-    oov_token = config.oov_token }
-  self.vocabulary:restore(config.words, config.counts, config.documents, config.document_count)
-  if config.hash ~= nil and config.hash ~= self.vocabulary:hash() then
-    error("tokenizer: the vocabulary does not match its hash; the file was changed", 0)
-  end
-  return self
-end
-
---- The tokenizer as JSON in Keras's format.
-function Tokenizer:to_json()
-  local index_word, index_docs = {}, {}
-  for id, word in pairs(self.index_word) do index_word[tostring(id)] = word end
-  for id, count in pairs(self.index_docs) do index_docs[tostring(id)] = count end
-  return json.encode{ class_name = "Tokenizer", config = {
-    num_words = self.num_words, filters = self.filters, lower = self.lower, split = self.split,
-    char_level = self.char_level, oov_token = self.oov_token,
-    document_count = self.document_count,
-    word_counts = json.encode(self.word_counts), word_docs = json.encode(self.word_docs),
-    word_index = json.encode(self.word_index), index_word = json.encode(index_word),
-    index_docs = json.encode(index_docs),
-  } }
-end
-
---- A tokenizer from Keras's JSON; nil and a message when it is malformed.
--- Words are taken in the order of their ids, so that ties stay as they were.
-function text.tokenizer_from_json(source)
-  local outer, message = json.decode(source)
-  if outer == nil then return nil, message end
-  local config = type(outer) == "table" and outer.config
-  local index = type(config) == "table" and type(config.word_index) == "string"
-    and json.decode(config.word_index)
-  local counts = index and json.decode(config.word_counts or "{}")
-  local documents = index and json.decode(config.word_docs or "{}")
-  if not (index and counts and documents) then
-    return nil, "tokenizer: expected an object with class_name and config, as Keras writes it"
-  end
-  local words = {}
-  for word in pairs(index) do
-    if word ~= config.oov_token or counts[word] then words[#words + 1] = word end
-  end
-  table.sort(words, function(a, b) return index[a] < index[b] end)
-  local flat = { counts = {}, documents = {} }
-  for i, word in ipairs(words) do
-    flat.counts[i], flat.documents[i] = counts[word] or 0, documents[word] or 0
-  end
-  local ok, result = pcall(Tokenizer.from_config, { num_words = config.num_words,
-    filters = config.filters, lower = config.lower, split = config.split,
-    char_level = config.char_level, oov_token = config.oov_token, words = words,
-    counts = flat.counts, documents = flat.documents, document_count = config.document_count or 0 })
-  if not ok then return nil, result end
-  return result
-end
+local text = { Tokenizer = Tokenizer, tokenizer_from_json = Tokenizer.from_json,
+  register = stages.register }
 
 -- Functions ---------------------------------------------------------------------------------------
 
@@ -260,21 +20,25 @@ end
 function text.text_to_word_sequence(source, given)
   local read = options.read("text_to_word_sequence", given,
     { filters = native.keras_filters, lower = true, split = " " })
-  return native.splitter(read.filters, read.split, read.lower, false):split(source)
+  return Tokenizer(read).pipeline:tokens(source)
 end
 
 --- Ids by hashing: hash(word) mod (n - 1) + 1, the same in every process. Different words may share
 -- an id.
 -- @tparam string source
 -- @tparam integer n ids are 1 … n-1
--- @tparam[opt] table given `seed`, and as for text_to_word_sequence
+-- @tparam[opt] table given `hash`: "marea" (default) or "md5", which gives the ids of Keras's
+-- hash_function "md5"; `seed` (not for md5), and as for text_to_word_sequence
 function text.hashing_trick(source, n, given)
   options.integer("hashing_trick", "n", n, 2)
   given = given or {}
   local words = text.text_to_word_sequence(source,
     { filters = given.filters, lower = given.lower, split = given.split })
+  local hash = options.choice("hashing_trick", "hash", given.hash or "marea", { "marea", "md5" })
+  if hash == "md5" and given.seed then error("hashing_trick: md5 has no seed", 0) end
   for i, word in ipairs(words) do
-    words[i] = native.hash_bytes(word, given.seed or 0) % (n - 1) + 1
+    words[i] = (hash == "md5" and native.md5_modulo(word, n - 1)
+      or native.hash_bytes(word, given.seed or 0) % (n - 1)) + 1
   end
   return words
 end
@@ -282,4 +46,15 @@ end
 --- What Keras calls one_hot: hashing_trick.
 text.one_hot = text.hashing_trick
 
-return text
+-- Loaded when they are first used.
+local parts = { Pipeline = "marea.text.pipeline", Vocabulary = "marea.text.vocabulary",
+  encodings = "marea.text.encodings", subword = "marea.text.subword",
+  SubwordTokenizer = "marea.text.subword_tokenizer", huggingface = "marea.text.huggingface" }
+
+return setmetatable(text, {
+  __index = function(_, name)
+    local value = parts[name] and require(parts[name])
+    rawset(text, name, value)
+    return value
+  end,
+})
