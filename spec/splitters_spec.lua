@@ -58,7 +58,8 @@ local cases = {
   { { { "literal", text = "--", behavior = "contiguous" } }, "a----b", { "a", "----", "b" } },
   { { { "literal", text = "ñ", behavior = "merged_with_next" } }, "añb", { "a", "ñb" } },
   { { { "literal", text = "ñ", behavior = "merged_with_previous" } }, "añb", { "añ", "b" } },
-  { { "whitespace", "punctuation", { "digits", individual = true } }, "a1, b22.", { "a", "1", ",", "b", "2", "2", "." } },
+  { { "whitespace", "punctuation", { "digits", individual = true } }, "a1, b22.",
+    { "a", "1", ",", "b", "2", "2", "." } },
   { { "words", "graphemes" }, "no, é", { "n", "o", "é" } },
   { { "whitespace", "bytes" }, "ñ a", { "\xC3", "\xB1", "a" } },
 }

@@ -1,4 +1,6 @@
 --- Texts of many scripts for the specs of the text room: written ones and made ones.
+local marea = require "marea"
+
 local texts = {}
 
 texts.written = {
@@ -54,6 +56,15 @@ function texts.all(n, seed)
   local list = texts.made(n, 40, seed)
   table.move(texts.written, 1, #texts.written, #list + 1, list)
   return list
+end
+
+--- Runs f with n threads.
+function texts.with_threads(n, f)
+  local before = marea.threads()
+  marea.threads(n)
+  local ok, message = pcall(f)
+  marea.threads(before)
+  if not ok then error(message, 0) end
 end
 
 return texts
