@@ -40,7 +40,7 @@ static marea_status next_block(void *context, size_t worker, const marea_text **
   size_t length;
   marea_status status = MAREA_OK;
   b->used = b->count = 0;
-  while (status == MAREA_OK && b->used < BLOCK_BYTES &&
+  while (status == MAREA_OK && b->used + b->count < BLOCK_BYTES && /* lines may all be empty */
          marea_lines_next(source->lines, &text, &length, &status))
     status = add_line(b, text, length);
   const char *at = b->bytes;

@@ -147,11 +147,11 @@ marea_status marea_normal_urls(const marea_normal_step *step, marea_text in, mar
   for (size_t i = 0; i < in.length && status == MAREA_OK;) {
     char c = (char)(in.bytes[i] | 32);
     size_t head = c == 'h' || c == 'f' || c == 'w' ? url_head(in.bytes + i, in.length - i) : 0;
-    if (head == 0 || word_before(in, i)) {
+    size_t end = head == 0 || word_before(in, i) ? i : url_end(in, i, head);
+    if (end <= i + head) { /* nothing follows the head */
       i++;
       continue;
     }
-    size_t end = url_end(in, i, head);
     status = marea_rewrite_keep(out, in.bytes + kept, i - kept);
     if (status == MAREA_OK)
       status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, end - i}, step->to.bytes,

@@ -23,7 +23,10 @@ static int compare_bytes(const ranked *a, const ranked *b) {
 static int compare_signed(const ranked *a, const ranked *b) {
   size_t shorter = a->length < b->length ? a->length : b->length, i = 0;
   while (i < shorter && a->bytes[i] == b->bytes[i]) i++;
-  if (i < shorter) return (signed char)a->bytes[i] < (signed char)b->bytes[i] ? -1 : 1;
+  /* The end of a word counts as a NUL, as in C: "añ" comes before "a", "a" before "ab". */
+  int left = i < a->length ? (signed char)a->bytes[i] : 0;
+  int right = i < b->length ? (signed char)b->bytes[i] : 0;
+  if (left != right) return left < right ? -1 : 1;
   return a->length < b->length ? -1 : a->length > b->length;
 }
 

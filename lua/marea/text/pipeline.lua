@@ -237,7 +237,8 @@ function Pipeline:fit(texts)
   return report
 end
 
---- Counts without giving ids: rank does that. When it fails, nothing has been counted.
+--- Counts without giving ids: rank does that. When a text is refused or a function fails, nothing
+-- has been counted.
 -- @treturn table report: what the stages changed or left out
 function Pipeline:count(texts)
   local report, counts = {}, native.vocabulary()
@@ -354,6 +355,9 @@ function Pipeline:get_config()
     split = json.array(self.stages.split), pad = self.pad or false,
     unknown = self.unknown or false, vocabulary = self.vocabulary:get_config() }
   for _, name in ipairs(kept) do config[name] = self[name] end
+  for _, name in ipairs{ "specials", "stop_words" } do -- lists, also when they are empty
+    if self[name] then config[name] = json.array(table.move(self[name], 1, #self[name], 1, {})) end
+  end
   return config
 end
 
