@@ -38,6 +38,12 @@ void *bind_reader(lua_State *L, const char *name) {
   return *box;
 }
 
+int bind_reader_end(lua_State *L, marea_status status) {
+  if (status != MAREA_OK) return bind_nil(L);
+  lua_pushnil(L);
+  return 1;
+}
+
 size_t bind_byte_limit(lua_State *L, int argument, size_t standard) {
   lua_Integer limit = luaL_optinteger(L, argument, (lua_Integer)standard);
   luaL_argcheck(L, limit >= 1, argument, "a number of bytes must be 1 or more");
@@ -73,8 +79,7 @@ static int next_line(lua_State *L) {
   const char *text;
   size_t length;
   marea_status status;
-  if (!marea_lines_next(lines, &text, &length, &status))
-    return status == MAREA_OK ? 0 : bind_nil(L);
+  if (!marea_lines_next(lines, &text, &length, &status)) return bind_reader_end(L, status);
   lua_pushlstring(L, text, length);
   return 1;
 }
@@ -93,8 +98,7 @@ static int next_batch(lua_State *L) {
     lua_rawseti(L, -2, ++count);
     bytes += length + 1;
   }
-  if (status != MAREA_OK) return bind_nil(L);
-  return count > 0 ? 1 : 0;
+  return count > 0 && status == MAREA_OK ? 1 : bind_reader_end(L, status);
 }
 
 /* reader:number() → the number of the line that came last */

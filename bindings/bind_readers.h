@@ -13,6 +13,9 @@ void **bind_reader_push(lua_State *L, const char *name);
 /* What is in the box at argument 1; raises when it is closed. */
 void *bind_reader(lua_State *L, const char *name);
 
+/* Pushes nil at the end of a file, nil and the core's message when it is broken. */
+int bind_reader_end(lua_State *L, marea_status status);
+
 /* A number of bytes from 1 on, or `standard` when the argument is left out. */
 size_t bind_byte_limit(lua_State *L, int argument, size_t standard);
 

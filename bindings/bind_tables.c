@@ -62,7 +62,7 @@ static int csv_row(lua_State *L) {
   const marea_field *cells;
   size_t count;
   marea_status status;
-  if (!marea_csv_next(csv, &cells, &count, &status)) return status == MAREA_OK ? 0 : bind_nil(L);
+  if (!marea_csv_next(csv, &cells, &count, &status)) return bind_reader_end(L, status);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     push_cell(L, &cells[i]);
@@ -78,7 +78,7 @@ static int csv_next(lua_State *L) {
   size_t width;
   int count;
   marea_status status;
-  if (!marea_csv_next(csv, &cells, &width, &status)) return status == MAREA_OK ? 0 : bind_nil(L);
+  if (!marea_csv_next(csv, &cells, &width, &status)) return bind_reader_end(L, status);
   const size_t *columns = check_columns(L, 2, width, &count);
   luaL_checkstack(L, count, "columns");
   for (int i = 0; i < count; i++) push_cell(L, &cells[columns[i]]);
@@ -110,8 +110,7 @@ static int csv_batch(lua_State *L) {
     }
     bytes++;
   }
-  if (status != MAREA_OK) return bind_nil(L);
-  return count;
+  return count > 0 && status == MAREA_OK ? count : bind_reader_end(L, status);
 }
 
 /* reader:report() → line on which the last row begins, rows, empty lines */
@@ -182,7 +181,7 @@ static int conll_next(lua_State *L) {
   marea_conll_sentence sentence;
   marea_status status;
   int count;
-  if (!marea_conll_next(conll, &sentence, &status)) return status == MAREA_OK ? 0 : bind_nil(L);
+  if (!marea_conll_next(conll, &sentence, &status)) return bind_reader_end(L, status);
   const size_t *columns = check_columns(L, 2, sentence.width, &count);
   lua_createtable(L, count, 0);
   for (int i = 0; i < count; i++) {

@@ -28,13 +28,15 @@ static void stop(lua_State *L, lua_Debug *where) {
   lua_sethook(L, NULL, 0, 0);
   if (marea_interrupt_watched()) return; /* whoever watches ends its work in order */
   marea_interrupt_clear();
-  luaL_error(L, "interrupted!");
+  lua_pushliteral(L, "interrupted!"); /* where it happened to be says nothing */
+  lua_error(L);
 }
 
 static void on_interrupt(int signal_number) {
   (void)signal_number;
   if (marea_interrupted() && marea_interrupt_watched()) _exit(130); /* asked a second time */
   marea_interrupt_request();
+  if (marea_line_interrupt()) return;
   lua_sethook(interrupted_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
               1);
 }

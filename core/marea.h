@@ -18,6 +18,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
 #include "kernels/sparse.h"
+#include "kernels/scan.h"
 #include "kernels/recurrent.h"
 
 #include "autodiff/tensor.h"
@@ -31,11 +32,13 @@
 
 #include "text/unicode.h"
 #include "text/token.h"
+#include "text/rewrite.h"
 #include "text/normal.h"
 #include "text/splitter.h"
 #include "text/vocabulary.h"
 #include "text/pipeline.h"
 #include "text/count.h"
+#include "text/count_lines.h"
 #include "text/subword.h"
 #include "text/decoder.h"
 #include "text/sequences.h"

@@ -19,6 +19,10 @@ describe("the REPL", function()
   it("completes globals, fields and methods", function()
     assert.are.same({ "string.rep" }, repl.complete("string.rep"))
     assert.are.same({}, repl.complete("nothing.at.all"))
+    _G.spec_marea = marea
+    local later = repl.complete("spec_marea.Seq")
+    _G.spec_marea = nil
+    assert.are.same({ "spec_marea.Sequential" }, later)
     _G.spec_tensor = marea.ones{ 2 }
     local words = repl.complete("spec_tensor:mat")
     _G.spec_tensor = nil

@@ -1,6 +1,7 @@
 -- What fit does around its steps: going on, buckets and lengths, splits, targets.
 local marea = require "marea"
 local native = require "marea.native"
+require "spec.helper"
 local support = require "spec.support"
 local batches = require "marea.model.batches"
 local nn, raises, near = marea.nn, support.raises, support.near
@@ -70,7 +71,7 @@ describe("training that goes on from a file", function()
     return {
       marea.callbacks.ModelCheckpoint{ path .. "/m-{epoch}" },
       marea.callbacks.ModelCheckpoint{ path .. "/best", save_best_only = true },
-      marea.callbacks.ReduceLROnPlateau{ patience = 1, factor = .5, cooldown = 1 },
+      marea.callbacks.ReduceLROnPlateau{ patience = 1, factor = .5, cooldown = 2, min_delta = 1 },
       marea.callbacks.EarlyStopping{ patience = given.patience, restore_best_weights = given.restore },
       marea.callbacks.CSVLogger(path .. "/log.csv"),
     }
@@ -129,6 +130,32 @@ describe("training that goes on from a file", function()
     assert.is_true(same_weights(straight, part(assert(marea.load(path .. "/copy")), 3, 6)))
   end)
 
+  it("from the last weights, where the best ones were given back at the end", function()
+    local function part(model, first, last) -- the weights before the best ones were given back
+      local stopper = marea.callbacks.EarlyStopping{ monitor = "loss", mode = "max", patience = 9,
+        restore_best_weights = true } -- the "best" is the first epoch
+      model:fit(x, y, with{ initial_epoch = first, epochs = last, callbacks = { stopper } })
+      assert.are.equal(1, stopper.best_epoch)
+      return stopper.last_weights
+    end
+    local function agree(a, b)
+      for i = 1, #a do assert.is_true(a[i]:same(b[i])) end
+    end
+    local path = folder() .. "/m"
+    local straight = part(classifier(5), 0, 5)
+    local model = classifier(5)
+    part(model, 0, 3)
+    assert(model:save(path))
+    local loaded = assert(marea.load(path))
+    local best = loaded:get_weights()
+    agree(straight, part(loaded, 3, 5))
+    agree(straight, part(model, 3, 5))
+    loaded = assert(marea.load(path)) -- another epoch: from the weights as they are
+    loaded:fit(x, y, with{ epochs = 1, callbacks = { { on_train_begin = function(_, m)
+      for i, w in ipairs(m:get_weights()) do assert.is_true(w:same(best[i])) end
+    end } } })
+  end)
+
   it("starts callbacks anew at another epoch, and after an early stop", function()
     local stopper = marea.callbacks.EarlyStopping{ monitor = "loss", patience = 50 }
     local model = classifier(5)
@@ -161,6 +188,12 @@ describe("training that goes on from a file", function()
     assert(marea.load(path)):fit(x, y, with{ epochs = 3, initial_epoch = 2, callbacks = { own } })
     assert.are.equal(3, own.seen)
     assert.are.same({ 2, 2 }, own.w:totable())
+    own = { get_state = function() return { 1 } end }
+    model:fit(x, y, with{ callbacks = { own } })
+    raises(function() model:save(path) end, "get_state must return a table of named numbers")
+    own.get_state = function() return { x = true } end -- a class_name is no must
+    assert(model:save(path))
+    assert(marea.load(path))
   end)
 
   it("refuses a file whose states are malformed", function()
@@ -491,7 +524,7 @@ describe("a step whose gradient is not finite", function()
     assert.is_nil(after)
     assert.are.same({ 1, 2 }, w:totable())
     assert.are.equal(0, optimizer.iterations)
-    assert.fails("fresh gradient", optimizer.try_step, optimizer) -- it is spent
+    raises(function() optimizer:try_step() end, "fresh gradient") -- it is spent
     backward(3)
     before, after = optimizer:try_step()
     near({ 3 * 2 ^ .5, 3 * 2 ^ .5 }, { before, after })

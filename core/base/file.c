@@ -47,11 +47,27 @@ static void widen_rights(int descriptor) {
   (void)fchmod(descriptor, 0666 & ~mask);
 }
 
+/* What the file will be called: of a link, the file that it leads to, so that the link stays. A
+ * device or folder must not be replaced by a file: then NULL. */
+static char *final_name(const char *path) {
+  struct stat facts;
+  if (stat(path, &facts) != 0) return marea_strdup(path); /* new; or mkstemps will say why not */
+  if (!S_ISREG(facts.st_mode)) {
+    marea_fail(MAREA_IO, "cannot write \"%s\": not a regular file", path);
+    return NULL;
+  }
+  char *resolved = realpath(path, NULL);
+  if (resolved == NULL) return marea_strdup(path);
+  char *copy = marea_strdup(resolved);
+  free(resolved);
+  return copy;
+}
+
 marea_file_writer *marea_file_writer_new(const char *path) {
   marea_file_writer *writer = marea_alloc_zero(1, sizeof *writer);
   if (writer == NULL) return NULL;
-  writer->path = marea_strdup(path);
-  writer->temporary = temporary_name(path);
+  writer->path = final_name(path);
+  writer->temporary = writer->path == NULL ? NULL : temporary_name(writer->path);
   if (writer->path == NULL || writer->temporary == NULL) {
     free_writer(writer);
     return NULL;

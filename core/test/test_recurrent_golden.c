@@ -97,7 +97,8 @@ static void fill_weights(marea_real *kernel, marea_real *recurrent, marea_real *
 
 static void check(const golden *g) {
   marea_real kernel[U * WIDEST], recurrent[U * WIDEST], bias[2 * WIDEST], y[T * U], dy[T * U];
-  const marea_real x[] = {0.5F, -1, 1, 0.25F, -0.75F, 0.5F};
+  const marea_real x[] = {(marea_real)0.5, -1, 1, (marea_real)0.25, (marea_real)-0.75,
+                          (marea_real)0.5};
   marea_recurrent layer = {.cell = g->cell,
                            .activation = MAREA_TANH,
                            .recurrent_activation = MAREA_SIGMOID,

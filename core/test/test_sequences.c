@@ -122,7 +122,9 @@ static void test_windows(void) {
 }
 
 static void test_vote(void) {
-  marea_real rows[] = {0.9f, 0.1f, 0.2f, 0.8f, 0.6f, 0.4f}, out[4];
+  static const double values[] = {0.9, 0.1, 0.2, 0.8, 0.6, 0.4};
+  marea_real rows[6], out[4];
+  for (int i = 0; i < 6; i++) rows[i] = (marea_real)values[i];
   int32_t owner[] = {2, 1, 2};
   CHECK(marea_vote(rows, 3, 2, owner, 2, false, out) == MAREA_OK);
   CHECK_NEAR(out[0], 0.2, 1e-6);

@@ -92,6 +92,7 @@ static bool widen_bytes(marea_csv *csv, size_t wanted) {
 
 /* Moves `count` bytes of the chunk to the cell. */
 static bool take(marea_csv *csv, size_t count) {
+  if (count == 0) return true;
   if (!widen_bytes(csv, csv->used + count)) return false;
   memcpy(csv->bytes + csv->used, csv->chunk + csv->begin, count);
   csv->used += count;

@@ -127,6 +127,15 @@ static marea_status validate(const marea_normalizer *n, bool track, marea_normal
   return status;
 }
 
+/* Nothing was changed: a copy, for what may be read behind it. */
+static marea_status copy_whole(marea_normal_scratch *scratch, marea_text *text) {
+  marea_rewrite *copy = &scratch->steps[0];
+  marea_rewrite_start(copy, false);
+  marea_status status = marea_rewrite_keep(copy, text->bytes, text->length);
+  text->bytes = copy->bytes;
+  return status;
+}
+
 marea_status marea_normalize(const marea_normalizer *n, marea_text in, bool track,
                              marea_normal_scratch *scratch, marea_text *out) {
   scratch->used_count = 0;
@@ -143,6 +152,7 @@ marea_status marea_normalize(const marea_normalizer *n, marea_text in, bool trac
     status = kind->run(step, text, to, &scratch->report);
     if (status == MAREA_OK) text = rewritten(scratch, (int)i + 1);
   }
+  if (status == MAREA_OK && scratch->used_count == 0) status = copy_whole(scratch, &text);
   *out = text;
   return status;
 }

@@ -23,7 +23,7 @@
   X(REPLACE, "replace", false, replace)          /* each `from` becomes `to` */                    \
   X(CHARACTERS, "characters", false, characters) /* each character of `from` becomes `to` */       \
   X(PREPEND, "prepend", false, prepend)          /* `to` in front of a text that is not empty;     \
-                                                 `whole`: unless it begins with it */              \
+                                                 `once`: unless it begins with it */               \
   X(STRIP, "strip", false, strip)                /* white space at the ends (left, right) */       \
   X(COLLAPSE, "collapse", false, collapse)       /* two or more blanks become one */               \
   X(CLEAN, "clean", false, clean) /* BERT: controls vanish, white space is a blank */              \
@@ -37,15 +37,18 @@ typedef enum marea_normal_kind {
       MAREA_NORMAL_COUNT
 } marea_normal_kind;
 
-/* A step of the caller's: writes what becomes of `in` by marea_rewrite_keep and _change, all of it.
- */
+/* A step of the caller's: writes what becomes of `in` by marea_rewrite_keep and _change, all of it,
+ * as valid UTF-8. */
 typedef marea_status marea_normal_function(void *context, marea_text in, marea_rewrite *out);
 
 typedef struct marea_normal_step {
   marea_normal_kind kind;
   marea_text from, to; /* copied by marea_normalizer_new */
   bool left, right;    /* STRIP: which ends */
-  bool whole;          /* DIGITS: a run at a time */
+  bool whole;          /* DIGITS: a run at a time; STRIP_MARKS: all of M, not Mn alone */
+  bool apart;          /* LOWER: each character by itself, so no final sigma */
+  bool once;           /* PREPEND: not when the text begins with it */
+  marea_spaces spaces; /* COLLAPSE */
   marea_normal_function *function;
   void *context;
 } marea_normal_step;
@@ -80,7 +83,8 @@ typedef struct marea_normal_scratch {
 
 void marea_normal_scratch_free(marea_normal_scratch *scratch);
 
-/* *out is the normalized text, in the scratch's memory or `in` itself; valid until the next call.
+/* *out is the normalized text, in the scratch's memory, with MAREA_SLACK readable bytes behind it;
+ * valid until the next call.
  * `track`: marea_normal_origin will be asked. MAREA_FORMAT names the first byte (from 1) that is no
  * UTF-8 when that is refused. */
 marea_status marea_normalize(const marea_normalizer *normalizer, marea_text in, bool track,

@@ -1,6 +1,7 @@
 /* Lower case and case folding. */
 #include <utf8proc.h>
 
+#include "kernels/scan.h"
 #include "text/normal_step.h"
 
 enum { CAPITAL_SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, DOTTED_I = 0x130, DOT_ABOVE = 0x307 };
@@ -8,10 +9,7 @@ enum { CAPITAL_SIGMA = 0x3A3, FINAL_SIGMA = 0x3C2, DOTTED_I = 0x130, DOT_ABOVE =
 static marea_status lower_run(const char *from, size_t length, marea_rewrite *out) {
   char *to = marea_rewrite_room(out, length);
   if (to == NULL) return MAREA_NOMEM;
-  for (size_t i = 0; i < length; i++) {
-    unsigned char c = (unsigned char)from[i];
-    to[i] = (char)(c | ((unsigned char)(c - 'A') < 26) << 5);
-  }
+  marea_scan_lower(to, from, length);
   return marea_rewrite_wrote(out, length, length);
 }
 
@@ -40,11 +38,10 @@ static bool cased_after(marea_text in, size_t at) {
   return false;
 }
 
-/* A code point from 128 on, at `at`: as Python's str.lower does it; `alone`: as if no other
- * character stood beside it, which Rust's char::to_lowercase does. */
-static marea_status lower_wide(marea_text in, size_t at, size_t width, int32_t code, bool alone,
+/* A code point from 128 on, at `at`: as Python's str.lower does it. */
+static marea_status lower_wide(bool apart, marea_text in, size_t at, size_t width, int32_t code,
                                marea_rewrite *out) {
-  if (!alone && code == CAPITAL_SIGMA && cased_before(in, at) && !cased_after(in, at + width))
+  if (code == CAPITAL_SIGMA && !apart && cased_before(in, at) && !cased_after(in, at + width))
     return marea_rewrite_code(out, width, FINAL_SIGMA);
   if (code == DOTTED_I) return marea_rewrite_change(out, width, "i\xCC\x87", 3);
   return marea_rewrite_code(out, width, marea_lower(code));
@@ -86,7 +83,7 @@ marea_status marea_normal_lower(const marea_normal_step *step, marea_text in, ma
     }
     int32_t code;
     size_t width = marea_utf8_next(in.bytes + i, &code);
-    status = lower_wide(in, i, width, code, step->whole, out);
+    status = lower_wide(step->apart, in, i, width, code, out);
     i += width;
   }
   return status;

@@ -15,7 +15,7 @@ marea_status marea_normal_replace(const marea_normal_step *step, marea_text in, 
     status = marea_rewrite_keep(out, in.bytes + at, next - at);
     at = next;
     if (status != MAREA_OK || found == NULL) break;
-    status = marea_rewrite_change(out, step->from.length, step->to.bytes, step->to.length);
+    status = marea_rewrite_exchange(out, step->from, step->to.bytes, step->to.length);
     at += step->from.length;
   }
   return status;
@@ -37,7 +37,8 @@ marea_status marea_normal_characters(const marea_normal_step *step, marea_text i
     if (is_among(step->from, in.bytes + i, width)) {
       status = marea_rewrite_keep(out, in.bytes + kept, i - kept);
       if (status == MAREA_OK)
-        status = marea_rewrite_change(out, width, step->to.bytes, step->to.length);
+        status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, width}, step->to.bytes,
+                                        step->to.length);
       kept = i + width;
     }
     i += width;
@@ -49,10 +50,10 @@ marea_status marea_normal_prepend(const marea_normal_step *step, marea_text in, 
                                   marea_normal_report *report) {
   (void)report;
   if (in.length == 0) return MAREA_OK;
-  size_t length = step->to.length;
-  if (step->whole && in.length >= length && memcmp(in.bytes, step->to.bytes, length) == 0)
-    return marea_rewrite_keep(out, in.bytes, in.length);
-  marea_status status = marea_rewrite_change(out, 0, step->to.bytes, step->to.length);
+  marea_text to = step->to;
+  bool there = in.length >= to.length && memcmp(in.bytes, to.bytes, to.length) == 0;
+  marea_status status = MAREA_OK;
+  if (!step->once || !there) status = marea_rewrite_change(out, 0, to.bytes, to.length);
   return status == MAREA_OK ? marea_rewrite_keep(out, in.bytes, in.length) : status;
 }
 
@@ -81,15 +82,15 @@ marea_status marea_normal_strip(const marea_normal_step *step, marea_text in, ma
 
 marea_status marea_normal_collapse(const marea_normal_step *step, marea_text in, marea_rewrite *out,
                                    marea_normal_report *report) {
-  (void)step, (void)report;
+  (void)report;
   marea_status status = MAREA_OK;
   for (size_t i = 0; i < in.length && status == MAREA_OK;) {
     int32_t code;
     size_t width = marea_utf8_next(in.bytes + i, &code), run = width;
-    int blanks = marea_is_space(code);
+    int blanks = marea_is_space_of(step->spaces, code);
     for (size_t more; blanks > 0 && i + run < in.length; run += more, blanks++) {
       more = marea_utf8_next(in.bytes + i + run, &code);
-      if (!marea_is_space(code)) break;
+      if (!marea_is_space_of(step->spaces, code)) break;
     }
     if (blanks > 1)
       status = marea_rewrite_change(out, run, " ", 1);
@@ -100,10 +101,13 @@ marea_status marea_normal_collapse(const marea_normal_step *step, marea_text in,
   return status;
 }
 
-/* What BERT counts as control: category C, but not TAB, LF, CR. */
+/* What BERT counts as control, as Hugging Face has it: category C without TAB, LF, CR and without
+ * code points that are not assigned. */
 static bool is_control(int32_t code) {
   if (code == '\t' || code == '\n' || code == '\r') return false;
-  return code < 0x80 ? code < 32 || code == 127 : marea_category(code)[0] == 'C';
+  if (code < 0x80) return code < 32 || code == 127;
+  const char *category = marea_category(code);
+  return category[0] == 'C' && category[1] != 'n';
 }
 
 marea_status marea_normal_clean(const marea_normal_step *step, marea_text in, marea_rewrite *out,
@@ -126,10 +130,11 @@ marea_status marea_normal_clean(const marea_normal_step *step, marea_text in, ma
   return status;
 }
 
+/* The ranges of Hugging Face's BertNormalizer, whose last but two begins at 2B920, not 2B820. */
 static bool is_ideograph(int32_t code) {
   return (code >= 0x4E00 && code <= 0x9FFF) || (code >= 0x3400 && code <= 0x4DBF) ||
          (code >= 0x20000 && code <= 0x2A6DF) || (code >= 0x2A700 && code <= 0x2B73F) ||
-         (code >= 0x2B740 && code <= 0x2B81F) || (code >= 0x2B820 && code <= 0x2CEAF) ||
+         (code >= 0x2B740 && code <= 0x2B81F) || (code >= 0x2B920 && code <= 0x2CEAF) ||
          (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x2F800 && code <= 0x2FA1F);
 }
 

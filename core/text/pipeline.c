@@ -19,6 +19,15 @@ struct marea_pipeline {
 
 /* ---- making ---- */
 
+/* Single bytes are no UTF-8, which every other stage takes for granted. */
+static marea_status check_bytes(const marea_pipeline_options *o) {
+  for (size_t i = 0; i < o->split_count; i++)
+    if (o->splits[i].kind == MAREA_SPLIT_BYTES && (i + 1 < o->split_count || o->within))
+      return marea_fail(MAREA_ARGUMENT, "pipeline: the splitter bytes must be the last one, and "
+                                        "not be followed by n-grams within the pieces");
+  return MAREA_OK;
+}
+
 static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options *o) {
   p->normalizer = marea_normalizer_new(o->steps, o->step_count, o->invalid);
   if (p->normalizer == NULL) return marea_error_code();
@@ -28,11 +37,16 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
     return marea_fail(MAREA_ARGUMENT, "pipeline: %zu splitters, at most %d are allowed", count,
                       MAREA_SPLITS_MAX);
   for (size_t i = 0; i < count; i++) {
+    bool bytes = o->split_count > 0 && o->splits[i].kind == MAREA_SPLIT_BYTES;
+    if (bytes && (i + 1 < count || o->within))
+      return marea_fail(MAREA_ARGUMENT,
+                        "pipeline: bytes must be the last splitter, and are not cut "
+                        "into n-grams of characters");
     p->splitters[i] = marea_splitter_new(o->split_count > 0 ? &o->splits[i] : &whole);
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
   }
-  return MAREA_OK;
+  return check_bytes(o);
 }
 
 static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options *o) {
@@ -45,6 +59,8 @@ static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options 
                         o->ngrams[i], MAREA_NGRAM_WIDEST);
     p->ngrams[p->ngram_count++] = o->ngrams[i];
   }
+  if (marea_utf8_invalid(o->join) < o->join.length)
+    return marea_fail(MAREA_FORMAT, "pipeline: what joins n-grams is not UTF-8");
   p->join = marea_alloc(o->join.length + 1);
   if (p->join == NULL) return MAREA_NOMEM;
   if (o->join.length > 0) memcpy(p->join, o->join.bytes, o->join.length);
@@ -169,13 +185,10 @@ static bool counts(const run *r, const marea_token *token) {
 }
 
 static marea_status store(marea_pipeline_scratch *s, const marea_token *token) {
-  if (s->token_count == s->token_capacity) {
-    size_t capacity = 2 * s->token_capacity + 64;
-    marea_token *tokens = marea_realloc(s->tokens, capacity * sizeof *tokens);
-    if (tokens == NULL) return MAREA_NOMEM;
-    s->tokens = tokens;
-    s->token_capacity = capacity;
-  }
+  marea_token *tokens =
+      marea_grow(s->tokens, &s->token_capacity, s->token_count + 1, sizeof *tokens);
+  if (tokens == NULL) return MAREA_NOMEM;
+  s->tokens = tokens;
   s->tokens[s->token_count++] = *token;
   return MAREA_OK;
 }
@@ -198,14 +211,9 @@ static marea_status cut(void *context, const marea_token *token) {
 /* ---- n-grams ---- */
 
 static char *joined_room(marea_pipeline_scratch *s, size_t length) {
-  if (length > s->joined_capacity) {
-    size_t capacity = length + length / 2 + 64;
-    char *bytes = marea_realloc(s->joined, capacity);
-    if (bytes == NULL) return NULL;
-    s->joined = bytes;
-    s->joined_capacity = capacity;
-  }
-  return s->joined;
+  char *joined = marea_grow(s->joined, &s->joined_capacity, length, 1);
+  if (joined != NULL) s->joined = joined;
+  return joined;
 }
 
 static marea_status emit_joined(const run *r, const marea_token *tokens, size_t width) {

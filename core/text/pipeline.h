@@ -34,7 +34,7 @@ typedef struct marea_pipeline_report {
 typedef struct marea_pipeline marea_pipeline;
 
 /* NULL: MAREA_ARGUMENT, MAREA_FORMAT, MAREA_NOMEM as of the stages; widths are 1 to
- * MAREA_NGRAM_WIDEST. */
+ * MAREA_NGRAM_WIDEST; BYTES must be the last splitter, without `within`. */
 marea_pipeline *marea_pipeline_new(const marea_pipeline_options *options);
 void marea_pipeline_free(marea_pipeline *pipeline); /* NULL is allowed */
 

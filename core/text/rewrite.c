@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/scan.h"
 
 void marea_rewrite_start(marea_rewrite *r, bool track) {
   r->length = r->consumed = r->edit_count = 0;
@@ -16,13 +17,13 @@ void marea_rewrite_free(marea_rewrite *r) {
 }
 
 char *marea_rewrite_room(marea_rewrite *r, size_t length) {
-  if (r->bytes == NULL || length > r->capacity - r->length) {
+  if (r->bytes == NULL || length > r->capacity - MAREA_SLACK - r->length) {
     size_t wanted = r->length + length;
     if (wanted < length || wanted > SIZE_MAX / 2) {
       marea_fail(MAREA_NOMEM, "the text is too long");
       return NULL;
     }
-    size_t capacity = wanted + wanted / 2 + 64;
+    size_t capacity = wanted + wanted / 2 + MAREA_SLACK;
     char *bytes = marea_realloc(r->bytes, capacity);
     if (bytes == NULL) return NULL;
     r->bytes = bytes;
@@ -32,13 +33,9 @@ char *marea_rewrite_room(marea_rewrite *r, size_t length) {
 }
 
 static marea_status note_edit(marea_rewrite *r, size_t taken, size_t length) {
-  if (r->edit_count == r->edit_capacity) {
-    size_t capacity = 2 * r->edit_capacity + 16;
-    marea_edit *edits = marea_realloc(r->edits, capacity * sizeof *edits);
-    if (edits == NULL) return MAREA_NOMEM;
-    r->edits = edits;
-    r->edit_capacity = capacity;
-  }
+  marea_edit *edits = marea_grow(r->edits, &r->edit_capacity, r->edit_count + 1, sizeof *edits);
+  if (edits == NULL) return MAREA_NOMEM;
+  r->edits = edits;
   r->edits[r->edit_count++] =
       (marea_edit){r->length, r->length + length, r->consumed, r->consumed + taken};
   return MAREA_OK;
@@ -60,6 +57,17 @@ marea_status marea_rewrite_change(marea_rewrite *r, size_t taken, const char *by
   if (to == NULL) return MAREA_NOMEM;
   if (length > 0) memcpy(to, bytes, length);
   return marea_rewrite_wrote(r, taken, length);
+}
+
+marea_status marea_rewrite_exchange(marea_rewrite *r, marea_text in, const char *bytes,
+                                    size_t length) {
+  bool same_length = in.length == length && length > 0;
+  bool changed = same_length && memcmp(in.bytes, bytes, length) != 0;
+  if (r->track && changed) {
+    marea_status status = note_edit(r, length, length);
+    if (status != MAREA_OK) return status;
+  }
+  return marea_rewrite_change(r, in.length, bytes, length);
 }
 
 marea_status marea_rewrite_keep(marea_rewrite *r, const char *bytes, size_t length) {

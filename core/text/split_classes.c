@@ -16,35 +16,6 @@ static size_t run_end(marea_text text, size_t at, code_class *is, size_t *charac
   return at;
 }
 
-static bool is_visible(int32_t code) {
-  return !marea_is_space(code);
-}
-
-/* Runs of one class, of `least` characters or more; the rest separates. */
-static marea_status split_runs(marea_text text, code_class *is, size_t least,
-                               const split_out *out) {
-  marea_status status = MAREA_OK;
-  for (size_t i = 0; i < text.length && status == MAREA_OK;) {
-    size_t characters, end = run_end(text, i, is, &characters);
-    if (characters >= least) status = split_give(out, i, end);
-    i = end;
-    if (i < text.length) {
-      int32_t code;
-      i += marea_utf8_next(text.bytes + i, &code);
-    }
-  }
-  return status;
-}
-
-marea_status marea_split_spaces(const marea_splitter *s, marea_text text, const split_out *out) {
-  (void)s;
-  return split_runs(text, is_visible, 1, out);
-}
-
-marea_status marea_split_word_runs(const marea_splitter *s, marea_text text, const split_out *out) {
-  return split_runs(text, marea_is_word_python, s->options.least > 0 ? s->options.least : 1, out);
-}
-
 static bool is_other(int32_t code) {
   return !marea_is_space(code) && !marea_is_word_rust(code);
 }

@@ -1,4 +1,6 @@
 /* Word boundaries of Unicode (UAX #29, rules WB3 to WB16), in one pass. */
+#include <pthread.h>
+
 #include "text/split_rule.h"
 #include "text/word_break.h"
 
@@ -17,12 +19,18 @@ static int find_class(int32_t code) {
   return MAREA_BREAK_OTHER;
 }
 
+/* Classes of the scripts below U+2100, by far the most frequent, as a table. */
+enum { TABLE_CODES = 0x2100 };
+
+static unsigned char table[TABLE_CODES];
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+
+static void fill_table(void) {
+  for (int32_t code = 0; code < TABLE_CODES; code++) table[code] = (unsigned char)find_class(code);
+}
+
 static int class_of(int32_t code) {
-  if (code < 0x80) { /* the letters and blanks of most texts */
-    if ((unsigned)((code | 32) - 'a') < 26) return MAREA_BREAK_ALETTER;
-    if (code == ' ') return MAREA_BREAK_WSEGSPACE;
-  }
-  return find_class(code);
+  return code < TABLE_CODES ? table[code] : find_class(code);
 }
 
 static bool is_ignored(int class) {
@@ -121,6 +129,8 @@ static void pass(context *c, int class) {
 
 /* Whether a reader sees a word: a letter, a number or a pictograph is in it. */
 static bool is_wordlike(int32_t code, int class) {
+  if (is_letter(class) || class == MAREA_BREAK_NUMERIC) return true;
+  if (class == MAREA_BREAK_WSEGSPACE) return false;
   return (class & MAREA_BREAK_PICTOGRAPHIC) != 0 || class == MAREA_BREAK_REGIONAL_INDICATOR ||
          marea_is_letter(code) || marea_is_number(code);
 }
@@ -138,6 +148,7 @@ static marea_status give(const marea_splitter *s, const piece *p, size_t end,
 
 marea_status marea_split_words(const marea_splitter *s, marea_text text, const split_out *out) {
   context c = {.last = -1, .base = -1, .before_base = -1};
+  pthread_once(&table_once, fill_table);
   piece p = {0, false, false};
   for (size_t i = 0, after; i < text.length; i = after) {
     int32_t code;

@@ -26,6 +26,46 @@ static marea_status check(const marea_split_options *o) {
   return MAREA_OK;
 }
 
+static bool cuts_listed(const marea_splitter *s, int32_t code) {
+  for (size_t i = 0; i < s->wide_count; i++)
+    if (s->wide[i] == code) return true;
+  return false;
+}
+
+static bool cuts_space(const marea_splitter *s, int32_t code) {
+  return marea_is_space_of(s->options.spaces, code);
+}
+
+static bool cuts_non_word(const marea_splitter *s, int32_t code) {
+  (void)s;
+  return !marea_is_word_python(code);
+}
+
+static marea_status list_filters(marea_splitter *s) {
+  s->wide = marea_alloc_array(s->options.text.length + 1, sizeof *s->wide);
+  if (s->wide == NULL) return MAREA_NOMEM;
+  for (size_t i = 0; i < s->options.text.length;) {
+    int32_t code;
+    i += marea_utf8_next(s->options.text.bytes + i, &code);
+    if (code < 0x80)
+      marea_byte_set_add(&s->cuts, (unsigned char)code);
+    else
+      s->wide[s->wide_count++] = code;
+  }
+  s->cuts_wide = s->wide_count > 0 ? cuts_listed : NULL;
+  return MAREA_OK;
+}
+
+/* What separates, for the rules of split_runs.c. */
+static marea_status fill_cuts(marea_splitter *s) {
+  if (s->options.kind == MAREA_SPLIT_FILTERS) return list_filters(s);
+  if (s->options.kind == MAREA_SPLIT_WHITESPACE) s->cuts_wide = cuts_space;
+  if (s->options.kind == MAREA_SPLIT_WORD_RUNS) s->cuts_wide = cuts_non_word;
+  for (int code = 0; code < 0x80 && s->cuts_wide != NULL; code++)
+    if (s->cuts_wide(s, code)) marea_byte_set_add(&s->cuts, (unsigned char)code);
+  return MAREA_OK;
+}
+
 static marea_status fill(marea_splitter *s, const marea_split_options *o) {
   s->options = *o;
   s->options.text.bytes = NULL;
@@ -33,18 +73,7 @@ static marea_status fill(marea_splitter *s, const marea_split_options *o) {
   if (bytes == NULL) return MAREA_NOMEM;
   if (o->text.length > 0) memcpy(bytes, o->text.bytes, o->text.length);
   s->options.text.bytes = bytes;
-  if (o->kind != MAREA_SPLIT_FILTERS) return MAREA_OK;
-  s->wide = marea_alloc_array(o->text.length + 1, sizeof *s->wide);
-  if (s->wide == NULL) return MAREA_NOMEM;
-  for (size_t i = 0; i < o->text.length;) {
-    int32_t code;
-    i += marea_utf8_next(bytes + i, &code);
-    if (code < 0x80)
-      s->cuts[code] = true;
-    else
-      s->wide[s->wide_count++] = code;
-  }
-  return MAREA_OK;
+  return fill_cuts(s);
 }
 
 marea_splitter *marea_splitter_new(const marea_split_options *o) {

@@ -48,7 +48,7 @@ int32_t marea_lower(int32_t code);
 /* The same for all code points below 0x10000, as a table that lives as long as the program. */
 const uint16_t *marea_lower_table(void);
 
-/* Whether upper and lower case make a difference to a code point, or it is one of them. */
+/* Unicode's Cased, for code points that are not case-ignorable. */
 bool marea_is_cased(int32_t code);
 
 /* Whether a code point is looked over when the neighbours of a sigma are judged (Unicode's
@@ -68,5 +68,14 @@ bool marea_is_digit(int32_t code);       /* Nd */
  * Face uses (also marks, connectors, joiners). */
 bool marea_is_word_python(int32_t code);
 bool marea_is_word_rust(int32_t code);
+
+/* Which characters are white space. */
+typedef enum marea_spaces {
+  MAREA_SPACES_UNICODE, /* White_Space */
+  MAREA_SPACES_ASCII,   /* blank, TAB, LF, VT, FF, CR: TensorFlow */
+  MAREA_SPACES_PYTHON   /* White_Space and U+001C to U+001F: Python's str.split and its s class */
+} marea_spaces;
+
+bool marea_is_space_of(marea_spaces spaces, int32_t code);
 
 #endif

@@ -47,9 +47,11 @@ enum { SHORT = 8 };
 static uint64_t key_of(const char *bytes, size_t length) {
   const unsigned char *b = (const unsigned char *)bytes;
   if (length <= SHORT) {
-    if (length >= 4) return load4(bytes) | load4(bytes + length - 4) << 32;
-    if (length == 0) return 0;
-    return (uint64_t)b[0] | (uint64_t)b[length / 2] << 8 | (uint64_t)b[length - 1] << 16;
+    if (length >= 4) /* the last four bytes, without those that the first four hold */
+      return load4(bytes) | load4(bytes + length - 4) >> (8 * (SHORT - length)) << 32;
+    uint64_t key = length > 0 ? b[0] : 0;
+    if (length > 1) key |= (uint64_t)b[1] << 8;
+    return length > 2 ? key | (uint64_t)b[2] << 16 : key;
   }
   uint64_t hash = length * 0x9E3779B97F4A7C15u;
   for (size_t i = 0; i + 8 < length; i += 8) {
@@ -58,6 +60,13 @@ static uint64_t key_of(const char *bytes, size_t length) {
   }
   hash = (hash ^ load8(bytes + length - 8)) * 0xD6E8FEB86659FD93u;
   return hash ^ hash >> 32;
+}
+
+/* The same when eight bytes from any place of the word on can be read: no branches for short words.
+ */
+static uint64_t key_of_padded(const char *bytes, size_t length) {
+  if (length - 1 >= SHORT) return key_of(bytes, length); /* also length 0 */
+  return load8(bytes) & ~(uint64_t)0 >> (8 * (SHORT - length));
 }
 
 static size_t first_slot(const marea_vocabulary *v, uint64_t key, size_t length) {
@@ -127,27 +136,17 @@ static marea_status grow_slots(marea_vocabulary *v) {
   return MAREA_OK;
 }
 
-static marea_status reserve(void **array, size_t *capacity, size_t wanted, size_t item) {
-  if (wanted <= *capacity) return MAREA_OK;
-  size_t wider = wanted + wanted / 2 + 64;
-  void *moved = marea_realloc(*array, wider * item);
-  if (moved == NULL) return MAREA_NOMEM;
-  *array = moved;
-  *capacity = wider;
-  return MAREA_OK;
-}
-
 static marea_status make_room(marea_vocabulary *v, size_t length) {
   if (v->word_count >= INT32_MAX - 8 || length > UINT32_MAX)
     return marea_fail(MAREA_RANGE, "a vocabulary holds at most %d words of less than 4 GB",
                       INT32_MAX - 8);
-  void *words = v->words, *pool = v->pool;
-  marea_status status = reserve(&words, &v->word_capacity, v->word_count + 1, sizeof *v->words);
+  marea_word *words = marea_grow(v->words, &v->word_capacity, v->word_count + 1, sizeof *words);
+  if (words == NULL) return MAREA_NOMEM;
   v->words = words;
-  if (status == MAREA_OK) status = reserve(&pool, &v->pool_capacity, v->pool_bytes + length, 1);
+  char *pool = marea_grow(v->pool, &v->pool_capacity, v->pool_bytes + length, 1);
+  if (pool == NULL) return MAREA_NOMEM;
   v->pool = pool;
-  if (status == MAREA_OK && v->word_count + 1 > v->slot_count / 8 * 5) status = grow_slots(v);
-  return status;
+  return v->word_count + 1 > v->slot_count / 8 * 5 ? grow_slots(v) : MAREA_OK;
 }
 
 static int32_t add_keyed(marea_vocabulary *v, const char *bytes, size_t length, uint64_t key) {
@@ -189,8 +188,15 @@ marea_status marea_vocabulary_note(marea_vocabulary *v, const char *bytes, size_
 
 void marea_vocabulary_prepare(const marea_vocabulary *v, const char *bytes, size_t length,
                               marea_prepared *word) {
-  *word = (marea_prepared){bytes, length, key_of(bytes, length), 0};
+  *word = (marea_prepared){bytes, length, key_of_padded(bytes, length), 0};
   __builtin_prefetch(&v->slots[first_slot(v, word->key, length)]);
+}
+
+void marea_vocabulary_find_all(const marea_vocabulary *v, marea_prepared *words, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const marea_prepared *word = &words[i];
+    words[i].place = v->slots[slot_of(v, word->bytes, word->length, word->key)].place - 1;
+  }
 }
 
 marea_status marea_vocabulary_note_all(marea_vocabulary *v, marea_prepared *words, size_t count) {
@@ -207,10 +213,11 @@ marea_status marea_vocabulary_merge(marea_vocabulary *v, const marea_vocabulary 
                                     bool by_first) {
   for (size_t i = 0; i < from->word_count; i++) {
     const marea_word *theirs = &from->words[i];
+    size_t before = v->word_count;
     int32_t place = marea_vocabulary_add(v, from->pool + theirs->offset, theirs->length);
     if (place < 0) return marea_error_code();
     marea_word *word = &v->words[place];
-    bool is_new = word->count == 0;
+    bool is_new = v->word_count > before;
     if (by_first && (is_new || theirs->first < word->first)) word->first = theirs->first;
     word->count += theirs->count;
     word->documents += theirs->documents;

@@ -415,6 +415,24 @@ function List:epoch_end(epoch, logs)
   for _, callback in ipairs(last) do callback:on_epoch_end(epoch, logs) end
 end
 
+local function kind_of(callback)
+  return callback.class_name or "callback"
+end
+
+-- What a file can hold.
+local function check_state(callback, state)
+  local fine = type(state) == "table"
+  for name, value in pairs(fine and state or {}) do
+    local kind = type(value)
+    fine = fine and type(name) == "string"
+      and (kind == "number" or kind == "string" or kind == "boolean")
+  end
+  if not fine then
+    error(kind_of(callback) .. ": get_state must return a table of named numbers, strings and booleans",
+      0)
+  end
+end
+
 --- The states of those that have one, as { epoch = …, { class_name, monitor, state, tensors }, … };
 -- nil before the first epoch's end, and after training that a callback ended: it is over.
 function List:states()
@@ -423,8 +441,9 @@ function List:states()
   for _, callback in ipairs(self.members) do
     if callback.get_state then
       local state, tensors = callback:get_state()
+      check_state(callback, state)
       if (state.stopped_epoch or 0) > 0 then return nil end
-      states[#states + 1] = { class_name = callback.class_name, monitor = callback.monitor,
+      states[#states + 1] = { class_name = kind_of(callback), monitor = callback.monitor,
         state = state, tensors = tensors or {} }
     end
   end
@@ -434,7 +453,7 @@ end
 -- Takes the first state of a callback's kind out of the list.
 local function take_state(states, callback)
   for i, item in ipairs(states) do
-    if item.class_name == callback.class_name and item.monitor == callback.monitor then
+    if item.class_name == kind_of(callback) and item.monitor == callback.monitor then
       return table.remove(states, i)
     end
   end

@@ -28,6 +28,9 @@ end
 -- @treturn boolean whether all agree
 -- @treturn table { worst, input, element, analytic, numeric }
 return function(f, inputs, options)
+  if type(inputs) ~= "table" then
+    error("gradcheck: expects a function and a list of tensors, got " .. type(inputs), 0)
+  end
   options = options or {}
   local precise = native.precision == "double"
   local step = options.step or (precise and 1e-5 or 1e-2)

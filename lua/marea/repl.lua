@@ -83,21 +83,23 @@ local function traceback(message)
   return message
 end
 
---- Runs what was typed; prints its values or its error.
-function repl.evaluate(chunk)
-  local results = table.pack(xpcall(chunk, traceback))
-  if not results[1] then
-    print("error: " .. tostring(results[2]))
-    return false
-  end
-  if results.n == 1 then return true end
+local function print_values(...)
   local parts = {}
-  for i = 2, results.n do
-    local ok, text = pcall(show, results[i])
-    parts[#parts + 1] = ok and text or "<cannot be shown: " .. tostring(text) .. ">"
+  for i = 1, select("#", ...) do
+    local ok, text = pcall(show, (select(i, ...)))
+    parts[i] = ok and text or "<cannot be shown: " .. tostring(text) .. ">"
   end
-  print(table.concat(parts, "\t"))
-  return true
+  if #parts > 0 then print(table.concat(parts, "\t")) end
+end
+
+--- Runs what was typed; prints its values or its error.
+-- @tparam function chunk
+-- @tparam[opt=xpcall] function run how to call it
+-- @treturn boolean whether it ran without an error
+function repl.evaluate(chunk, run)
+  local ok, message = (run or xpcall)(function() print_values(chunk()) end, traceback)
+  if not ok then print("error: " .. tostring(message)) end
+  return ok
 end
 
 -- Completion ------------------------------------------------------------------------------------
@@ -117,6 +119,7 @@ local function names_of(value)
   for _ = 1, 10 do
     if type(meta) ~= "table" then break end
     add(meta.methods)
+    for _, later in ipairs(type(meta.lazy) == "table" and meta.lazy or {}) do add(later) end
     add(meta.__index)
     if type(meta.__index) ~= "table" then break end
     meta = getmetatable(meta.__index)
@@ -164,49 +167,52 @@ local function prepare()
   _G.help = function() print(HELP) end
 end
 
+-- One statement, which may take several lines. Returns its text (nil: end of input; false: Ctrl-C),
+-- and the chunk or nil and a message.
 local function read_chunk(line)
   local text = line.read("> ")
-  if text == nil then return nil end
+  if not text then return text end
   while true do
     local chunk, message, unfinished = compile(text)
-    if text:match("%S") then line.remember((text:gsub("\n", " "))) end
     if not unfinished then return text, chunk, message end
     local more = line.read(">> ")
+    if more == false then return false end
     if more == nil then return text, nil, message end
     text = text .. "\n" .. more
   end
+end
+
+local function save_history(line, path)
+  if not path or line.save_history(path) then return end
+  local folder = path:match("^(.*)/")
+  os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "' 2>/dev/null")
+  line.save_history(path)
 end
 
 --- Reads and runs until the end of input.
 function repl.run()
   local line = require "marea.line"
   local path = history_path()
+  line.begin()
   prepare()
   line.complete(repl.complete)
   if path then line.load_history(path) end
   print(("%s (%s, %s), %s; help() explains, Ctrl-D leaves"):format(marea._VERSION,
     native.precision, native.isa, _VERSION))
   while true do
-    local ok, text, chunk, message = pcall(read_chunk, line)
-    if not ok then
-      print(text) -- Ctrl-C at the prompt
-    elseif text == nil then
-      break
-    elseif chunk then
-      repl.evaluate(chunk)
+    local text, chunk, message = read_chunk(line)
+    if text == nil then break end
+    if text and text:match("%S") then line.remember((text:gsub("\n", " "))) end
+    if chunk then
+      repl.evaluate(chunk, line.run)
+    elseif text == false then
+      print()
     elseif text:match("%S") then
       print("error: " .. message)
     end
-    native.interrupted() -- a stop that came too late is forgotten
   end
   print()
-  if path then
-    local folder = path:match("^(.*)/")
-    if not line.save_history(path) then
-      os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "' 2>/dev/null")
-      line.save_history(path)
-    end
-  end
+  save_history(line, path)
 end
 
 return repl

@@ -133,11 +133,12 @@ local function cut_batches(sequences, order, read)
   for first = 1, rows, read.batch_size do
     local count = math.min(read.batch_size, rows - first + 1)
     if count < read.batch_size and read.drop_last then break end
-    local part = order:narrow(1, first, count)
-    local ids, padded = sequence.pad_sequences(sequences:pick(part:clone()), { value = read.value,
-      padding = read.padding, truncating = read.truncating,
-      maxlen = read.maxlen and math.min(read.maxlen, math.max(1, sequences:pick(part):quantile(1))) })
-    batches[#batches + 1] = { ids = ids, lengths = padded.lengths, rows = part:clone() }
+    local part = order:narrow(1, first, count):clone()
+    local picked = sequences:pick(part)
+    local longest = math.max(1, picked:quantile(1))
+    local ids, padded = sequence.pad_sequences(picked, { value = read.value, padding = read.padding,
+      truncating = read.truncating, maxlen = math.min(read.maxlen or longest, longest) })
+    batches[#batches + 1] = { ids = ids, lengths = padded.lengths, rows = part }
     for name in pairs(report) do report[name] = report[name] + padded[name] end
   end
   return batches, report

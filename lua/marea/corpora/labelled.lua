@@ -62,7 +62,7 @@ local function read_original(path)
   local list, message = lines.read_lines(path)
   if not list then return nil, message end
   for i, line in ipairs(list) do
-    local coarse, fine, text = line:match("^(%w+):(%w+) (.*)$")
+    local coarse, fine, text = line:match("^([A-Z]+):([A-Za-z]+) (.*)$")
     if not coarse then
       return nil, ('"%s" line %d: expected CLASS:kind and a question'):format(path, i)
     end

@@ -65,7 +65,8 @@ end
 local function paragraphs(text)
   local list, open = {}, {}
   for line in (text .. "\n\n"):gmatch("(.-)\r?\n") do
-    if line:find("%S") then open[#open + 1] = line
+    line = line:match("^[ \t]*(.-)[ \t]*$")
+    if line ~= "" then open[#open + 1] = line
     elseif open[1] then
       list[#list + 1] = table.concat(open, " ")
       open = {}

@@ -8,6 +8,9 @@ local tables = require "marea.corpora.tables"
 
 local words = {}
 
+-- %S would take bytes of UTF-8 for blanks in some locales.
+local four_words = "^" .. ("([^ \t]+)[ \t]+"):rep(3) .. "([^ \t]+)[ \t]*$"
+
 local similarity_sets = { "wordsim353", "wordsim353-similarity", "wordsim353-relatedness",
   "simlex999", "rg65", "mc30" }
 
@@ -56,7 +59,7 @@ function words.analogies(given)
   local sections, total = {}, 0
   for i, line in ipairs(list) do
     local name = line:match("^: *(.-) *$")
-    local a, b, c, d = line:match("^(%S+)%s+(%S+)%s+(%S+)%s+(%S+)%s*$")
+    local a, b, c, d = line:match(four_words)
     if name then
       sections[#sections + 1] = { name = name, syntactic = name:sub(1, 4) == "gram",
         questions = {} }

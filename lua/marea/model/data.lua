@@ -99,7 +99,7 @@ local function check_finite(who, what, x)
   for axis, at in ipairs(place) do
     place[axis] = ("%s %d"):format(names[axis] or "axis " .. axis, at)
   end
-  local value = x:clone():reshape({ -1 }):get(index)
+  local value = x:reshape({ -1 }):get(index)
   error(("%s: %s holds %s at %s"):format(who, what, value ~= value and "NaN" or tostring(value),
     table.concat(place, ", ")), 0)
 end

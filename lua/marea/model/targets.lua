@@ -27,7 +27,7 @@ local function first_wrong(y, wrong)
     local flags = wrong(part)
     if ops.max(flags):item() > 0 then
       local index = math.tointeger(flags:reshape{ -1 }:argmax():item())
-      local value = part:clone():reshape{ -1 }:get(index)
+      local value = part:reshape{ -1 }:get(index)
       return math.tointeger(value) or value, place_text(index, part:shape(), first)
     end
   end
@@ -37,7 +37,7 @@ end
 local function check_whole(who, y)
   if pcall(ops.cast, y, "int32") then return end
   local shape = y:shape()
-  for index, value in ipairs(y:clone():reshape{ -1 }:totable()) do
+  for index, value in ipairs(y:reshape{ -1 }:totable()) do
     if not math.tointeger(value) then
       error(("%s: y holds %s at %s, expected class ids"):format(who, value,
         place_text(index, shape, 1)), 0)

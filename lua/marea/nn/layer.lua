@@ -72,20 +72,34 @@ local function construct(class, given)
   return layer
 end
 
+local call_options = { mask = true, lengths = true, initial_state = true, training = true }
+
+local function read_call(self, given)
+  if given == nil then return {} end
+  if type(given) ~= "table" then
+    raise(self, "the second argument is a table of options, got %s", options.show(given))
+  end
+  for name in pairs(given) do
+    if not call_options[name] then
+      raise(self, "unknown option %s in the call; the options are initial_state, lengths, mask, "
+        .. "training", type(name) == "string" and ("%q"):format(name) or options.show(name))
+    end
+  end
+  return given
+end
+
 --- Calls the layer.
 -- @tparam tensor x
--- @tparam[opt] table call `mask` (B,T) of 0 and 1, or `lengths` (B); `initial_state`; `training`
+-- @tparam[opt] table second `mask` (B,T) of 0 and 1, or `lengths` (B); `initial_state`; `training`
 -- (default: true while a tape records, else false)
 -- @treturn tensor the output (recurrent layers with return_state: and the states)
-local function call(self, x, call_options)
+-- @raise naming the layer, what it expects and what came
+local function call(self, x, second)
   if not ops.is_tensor(x) and not (self.takes_sparse and ops.is_sparse(x)) then
     raise(self, "expects a tensor, got %s", ops.is_sparse(x)
       and "a sparse matrix; use x:todense(), or let a Dense layer come first" or options.show(x))
   end
-  local given = call_options or {}
-  if type(given) ~= "table" then
-    raise(self, "the second argument is a table of options, got %s", options.show(given))
-  end
+  local given = read_call(self, second)
   if not self.built then self:build(x:shape()) end
   self:sync()
   self.extra_losses = nil
@@ -138,10 +152,18 @@ local function mask_of_lengths(self, x, lengths)
   local shape = x:shape()
   if #lengths:shape() ~= 1 or lengths:size(1) ~= shape[1] then
     raise(self, "lengths must hold one number for each of %d samples, got %d", shape[1],
-      lengths:size(1))
+      lengths:size(1) or 1)
+  end
+  lengths = ops.as_real(lengths)
+  if lengths:count() > 0 then
+    local least, most = lengths:min():item(), lengths:max():item()
+    if least < 0 or most > shape[2] then
+      raise(self, "lengths hold %d, allowed are 0 to %d (the time axis)", least < 0 and least or most,
+        shape[2])
+    end
   end
   local steps = ops.arange(0, shape[2] - 1):reshape({ 1, shape[2] })
-  return ops.less(steps, ops.as_real(lengths):reshape({ shape[1], 1 }))
+  return ops.less(steps, lengths:reshape({ shape[1], 1 }))
 end
 
 --- The mask of a call, checked, or nil.
@@ -156,6 +178,9 @@ function Layer:read_mask(x, given)
     raise(self, "cannot respect the mask of its input; %s", self.mask_hint)
   end
   if type(mask) == "table" then mask = ops.tensor(mask) end
+  if not ops.is_tensor(mask) then
+    raise(self, "the mask must be a (batch, time) tensor of 0 and 1, got %s", options.show(mask))
+  end
   local shape, wanted = mask:shape(), x:shape()
   if #shape ~= 2 or shape[1] ~= wanted[1] or shape[2] ~= (wanted[2] or 0) then
     raise(self, "the mask is (%s), expected (batch %d, time %s)", table.concat(shape, ", "),
@@ -349,9 +374,11 @@ function Layer:output_shape(shape)
   return result
 end
 
---- Checks rank and, when given, the size of the last axis against what the weights expect.
+--- Checks element type, rank and, when given, the size of the last axis against what the weights
+-- expect.
 function Layer:expect(x, low_rank, features, what)
   local shape = x:shape()
+  if x:dtype() == "int32" then raise(self, "expects real numbers, got int32 ids") end
   if #shape < low_rank or (features and shape[#shape] ~= features) then
     raise(self, "input is (%s), %s", table.concat(shape, ", "), features
       and ("%s expects %d features in the last axis"):format(what or "kernel", features)

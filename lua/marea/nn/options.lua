@@ -19,6 +19,7 @@ end
 --- A value as it is shown in messages.
 function options.show(value)
   if type(value) == "string" then return string.format("string %q", value) end
+  if value == nil then return "nil" end
   if type(value) == "table" and not getmetatable(value) then return "a table" end
   return type(value) .. " " .. tostring(value)
 end

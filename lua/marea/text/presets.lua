@@ -23,17 +23,19 @@ local list = {
   --- TextVectorization of Keras 2.6 to 3: lower-cases A to Z alone, deletes ASCII marks, cuts at
   -- white space; ids "" 0, "[UNK]" 1; ties by bytes, backwards.
   textvectorization = { normalize = { "lower_ascii", "delete_punctuation" },
-    split = { "whitespace" }, ties = "descending", pad = "", unknown = "[UNK]" },
+    split = { { "whitespace", spaces = "ascii" } }, ties = "descending", pad = "",
+    unknown = "[UNK]" },
 
   --- CountVectorizer and TfidfVectorizer of scikit-learn: runs of two or more word characters,
   -- alphabetical ids from 0, unknown words are left out.
   sklearn = { normalize = { "lower" }, split = { { "word_runs", min = 2 } }, order = "bytes",
     ties = "ascending", specials = {}, pad = false, unknown = false },
 
-  --- vocab_count of Stanford's GloVe: what stands between blanks, ties by ascending bytes.
+  --- vocab_count of Stanford's GloVe: what stands between blanks and tabs, ties by bytes with a
+  -- sign. (It cuts words at 999 bytes, which this does not.)
   glove = { normalize = { { "characters", from = "\r", to = "" } },
-    split = { { "filters", filters = "\t\n\v\f\0" } }, ties = "ascending", specials = {},
-    pad = false, unknown = false },
+    split = { { "filters", filters = "\t\n\0" } }, ties = "signed", specials = {}, pad = false,
+    unknown = false },
 
   --- fastText's dictionary: what stands between blanks, at least five times (minCount of
   -- unsupervised training). The sentence mark </s> at line ends is the reader's business.
@@ -41,8 +43,9 @@ local list = {
     specials = {}, pad = false, unknown = false },
 
   --- The words that BERT's uncased models cut into pieces: clean, without accents (ñ becomes n),
-  -- lower case, each mark apart.
-  bert = { normalize = { "clean", "cjk_spaces", "nfd", "strip_marks", "lower" },
+  -- lower case (σ also at the end of a word), each mark apart.
+  bert = { normalize = { "clean", "cjk_spaces", "nfd", "strip_marks",
+      { "lower", final_sigma = false } },
     split = { "bert" }, specials = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]" }, pad = "[PAD]",
     unknown = "[UNK]" },
 }

@@ -244,32 +244,52 @@ function Tokenizer:to_json()
   } }
 end
 
+-- A field of Keras's config that is an object written as JSON within JSON: word → whole number.
+local function numbers_of(config, name, default)
+  local field = config[name] == nil and default or config[name]
+  local map = type(field) == "string" and json.decode(field)
+  if type(map) ~= "table" then
+    error(("tokenizer: config.%s must be a JSON object in a string"):format(name), 0)
+  end
+  for word, number in pairs(map) do
+    if type(word) ~= "string" or math.type(number) ~= "integer" then
+      error(("tokenizer: config.%s must have words and whole numbers"):format(name), 0)
+    end
+  end
+  return map
+end
+
+local function from_keras(outer)
+  local config = type(outer) == "table" and outer.config
+  if type(config) ~= "table" then
+    error("tokenizer: expected an object with class_name and config, as Keras writes it", 0)
+  end
+  local index = numbers_of(config, "word_index")
+  local counts, documents = numbers_of(config, "word_counts", "{}"),
+    numbers_of(config, "word_docs", "{}")
+  local words, word_counts, word_documents = {}, {}, {}
+  for word in pairs(index) do
+    if word ~= config.oov_token or counts[word] then words[#words + 1] = word end
+  end
+  table.sort(words, function(a, b)
+    if index[a] ~= index[b] then return index[a] < index[b] end
+    return a < b
+  end)
+  for i, word in ipairs(words) do
+    word_counts[i], word_documents[i] = counts[word] or 0, documents[word] or 0
+  end
+  return Tokenizer.from_config{ num_words = config.num_words, filters = config.filters,
+    lower = config.lower, split = config.split, char_level = config.char_level,
+    oov_token = config.oov_token, words = words, counts = word_counts, documents = word_documents,
+    document_count = config.document_count or 0 }
+end
+
 --- A tokenizer from Keras's JSON; nil and a message when it is malformed.
 -- Words are taken in the order of their ids, so that ties stay as they were.
 function Tokenizer.from_json(source)
   local outer, message = json.decode(source)
-  if outer == nil then return nil, message end
-  local config = type(outer) == "table" and outer.config
-  local index = type(config) == "table" and type(config.word_index) == "string"
-    and json.decode(config.word_index)
-  local counts = index and json.decode(config.word_counts or "{}")
-  local documents = index and json.decode(config.word_docs or "{}")
-  if not (index and counts and documents) then
-    return nil, "tokenizer: expected an object with class_name and config, as Keras writes it"
-  end
-  local words = {}
-  for word in pairs(index) do
-    if word ~= config.oov_token or counts[word] then words[#words + 1] = word end
-  end
-  table.sort(words, function(a, b) return index[a] < index[b] end)
-  local flat = { counts = {}, documents = {} }
-  for i, word in ipairs(words) do
-    flat.counts[i], flat.documents[i] = counts[word] or 0, documents[word] or 0
-  end
-  local ok, result = pcall(Tokenizer.from_config, { num_words = config.num_words,
-    filters = config.filters, lower = config.lower, split = config.split,
-    char_level = config.char_level, oov_token = config.oov_token, words = words,
-    counts = flat.counts, documents = flat.documents, document_count = config.document_count or 0 })
+  if message then return nil, message end
+  local ok, result = pcall(from_keras, outer)
   if not ok then return nil, result end
   return result
 end

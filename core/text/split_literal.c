@@ -1,46 +1,8 @@
-/* Keras's rule, and cutting at a literal text. */
+/* Cutting at a literal text, and at punctuation, with the separator kept or not. */
 #define _GNU_SOURCE /* memmem */
 #include <string.h>
 
 #include "text/split_rule.h"
-
-static bool separates(const marea_splitter *s, const char *bytes, size_t *width) {
-  int32_t code;
-  *width = marea_utf8_next(bytes, &code);
-  for (size_t i = 0; i < s->wide_count; i++)
-    if (s->wide[i] == code) return true;
-  return false;
-}
-
-/* Separators from 128 on as well. */
-static marea_status filter_wide(const marea_splitter *s, marea_text text, const split_out *out) {
-  size_t begin = 0;
-  for (size_t i = 0, width; i < text.length; i += width) {
-    width = 1;
-    unsigned char byte = (unsigned char)text.bytes[i];
-    bool cut = byte < 0x80 ? s->cuts[byte] : separates(s, text.bytes + i, &width);
-    if (!cut) continue;
-    marea_status status = split_give(out, begin, i);
-    if (status != MAREA_OK) return status;
-    begin = i + width;
-  }
-  return split_give(out, begin, text.length);
-}
-
-marea_status marea_split_filters(const marea_splitter *s, marea_text text, const split_out *out) {
-  if (s->wide_count > 0) return filter_wide(s, text, out);
-  const unsigned char *bytes = (const unsigned char *)text.bytes;
-  size_t i = 0;
-  for (;;) {
-    while (i < text.length && s->cuts[bytes[i]]) i++;
-    size_t begin = i;
-    while (i < text.length && !s->cuts[bytes[i]]) i++;
-    if (begin == i) return MAREA_OK;
-    marea_token token = {text.bytes + begin, i - begin, begin, i};
-    marea_status status = out->sink(out->context, &token);
-    if (status != MAREA_OK) return status;
-  }
-}
 
 marea_status marea_split_before(const marea_splitter *s, marea_text text, const split_out *out) {
   marea_text mark = s->options.text;
