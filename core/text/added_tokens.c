@@ -153,6 +153,7 @@ marea_status marea_added_tokens_cut(const marea_added_tokens *a, marea_text text
                                     marea_added_sink *sink, void *context) {
   const marea_trie *trie = &a->tries[normalized];
   const bool *begins = a->begins[normalized];
+  if (trie->node_count == 0 && text.length > 0) return sink(context, NULL, 0, text.length);
   size_t done = 0; /* bytes given to the sink */
   marea_status status = MAREA_OK;
   for (size_t i = 0; i < text.length && status == MAREA_OK;) {

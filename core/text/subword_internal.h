@@ -92,12 +92,17 @@ bool subword_fallback(const marea_subword *model, const char *bytes, size_t leng
 /* ---- subword_cache.c ---- */
 subword_cache *subword_cache_new(size_t bytes);
 void subword_cache_free(subword_cache *cache);
-/* The tokens of a word that is there; else NULL. */
-const marea_subword_token *subword_cache_find(subword_cache *cache, const char *word, size_t length,
-                                              uint64_t hash, size_t *count, size_t *unknown,
-                                              size_t *dropped);
+/* What stands for a word in the cache. */
+typedef struct subword_key {
+  uint64_t first, last;
+} subword_key;
+
+/* The tokens of a word that is there; else NULL, and the key for keeping it. */
+const marea_subword_token *subword_cache_find(const subword_cache *cache, const char *word,
+                                              size_t length, subword_key *key, size_t *count,
+                                              size_t *unknown, size_t *dropped);
 /* Remembers the worker's last word; forgets everything first when the cache is full. */
-void subword_cache_keep(subword_cache *cache, const char *word, size_t length, uint64_t hash,
+void subword_cache_keep(subword_cache *cache, const char *word, size_t length, subword_key key,
                         const marea_subword_worker *worker);
 
 /* ---- training ---- */

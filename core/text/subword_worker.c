@@ -77,11 +77,10 @@ marea_status marea_subword_encode(marea_subword_worker *w, const char *word, siz
     return marea_fail(MAREA_RANGE, "a word has %zu bytes, expected at most %d", length, INT32_MAX);
   bool random = w->has_stream && w->model->options.dropout > 0;
   bool cached = w->cache != NULL && !random;
-  uint64_t hash = 0;
+  subword_key key = {0, 0};
   if (cached) {
     size_t unknown, dropped;
-    hash = marea_hash_bytes(word, length, 0);
-    *tokens = subword_cache_find(w->cache, word, length, hash, count, &unknown, &dropped);
+    *tokens = subword_cache_find(w->cache, word, length, &key, count, &unknown, &dropped);
     if (*tokens != NULL) {
       count_word(w, *count, unknown, dropped);
       return MAREA_OK;
@@ -90,7 +89,7 @@ marea_status marea_subword_encode(marea_subword_worker *w, const char *word, siz
   w->token_count = w->unknown = w->dropped = 0;
   marea_status status = length == 0 ? MAREA_OK : cut(w, word, length);
   if (status != MAREA_OK) return status;
-  if (cached) subword_cache_keep(w->cache, word, length, hash, w);
+  if (cached) subword_cache_keep(w->cache, word, length, key, w);
   *tokens = w->tokens;
   *count = w->token_count;
   count_word(w, *count, w->unknown, w->dropped);
