@@ -205,6 +205,8 @@ describe("cutting words", function()
       pieces = { "<unk>", "a", "b", "c", "ab", "bc", "abc" }, scores = { 0, -3, -3, -3, -4, -1, -6 } }
     assert.are.equal("a bc", pieces(model, "abc"))
     assert.are.equal("a bc <unk> ab", pieces(model, "abcxyzab"))
+    model = subword.new{ kind = "unigram", pieces = { "a", "b", "ab" }, scores = { -1, -1, -2 } }
+    assert.are.equal("ab ab", pieces(model, "abab")) -- of equal paths the longer piece, found first
     local without = subword.new{ kind = "unigram", pieces = { "a" }, scores = { -1 } }
     assert.fails('"ñ" has no piece', without.encode_word, without, "añ")
   end)
