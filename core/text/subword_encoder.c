@@ -151,8 +151,8 @@ static marea_status push_added(job *j, const marea_added_token *token, size_t be
 }
 
 /* Where the text lies that a scratch's last normalization gave. */
-static const char *base_of(const marea_normal_scratch *s, const char *given) {
-  return s->used_count > 0 ? s->steps[s->used[s->used_count - 1]].bytes : given;
+static const char *base_of(const marea_normal_scratch *s) {
+  return s->steps[s->used_count > 0 ? s->used[s->used_count - 1] : 0].bytes;
 }
 
 /* From bytes of the split pipeline's text back to the raw text. */
@@ -178,7 +178,7 @@ static marea_status push_word(job *j, const char *word, const marea_subword_toke
       status = marea_sequences_push(j->ids, tokens[i].id);
     return status;
   }
-  size_t at = (size_t)(word - base_of(&j->bench->split->normal, j->normal.bytes + j->piece));
+  size_t at = (size_t)(word - base_of(&j->bench->split->normal));
   for (size_t i = 0; i < count && status == MAREA_OK; i++) {
     size_t begin = tokens[i].begin > before ? tokens[i].begin - before : 0;
     size_t end = tokens[i].end > before ? tokens[i].end - before : 0;
