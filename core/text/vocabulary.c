@@ -153,7 +153,8 @@ static marea_status make_room(marea_vocabulary *v, size_t length) {
   void *words = v->words, *pool = v->pool;
   marea_status status = reserve(&words, &v->word_capacity, v->word_count + 1, sizeof *v->words);
   v->words = words;
-  if (status == MAREA_OK) status = reserve(&pool, &v->pool_capacity, v->pool_bytes + length, 1);
+  /* One byte more, so that the empty word has a place, too. */
+  if (status == MAREA_OK) status = reserve(&pool, &v->pool_capacity, v->pool_bytes + length + 1, 1);
   v->pool = pool;
   if (status == MAREA_OK && v->word_count + 1 > v->slot_count / 8 * 5) status = grow_slots(v);
   return status;
