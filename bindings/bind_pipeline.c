@@ -37,15 +37,26 @@ static int free_pipeline(lua_State *L) {
 
 /* ---- Lua functions as stages ---- */
 
+/* (function, text as light userdata) → what the function gives. The text becomes a Lua string in
+ * here, under protection: an error must not pass by the memory that the core holds. */
+static int call_protected(lua_State *L) {
+  const marea_text *text = lua_touserdata(L, 2);
+  lua_pushlstring(L, text->bytes, text->length);
+  lua_replace(L, 2);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
 /* Calls the stage's function with the text; its result is left on the stack. */
 static marea_status call_own(const own_stage *own, marea_text text) {
   box *b = own->owner;
   lua_State *L = b->L;
   if (!lua_checkstack(L, 8)) return marea_fail(MAREA_NOMEM, "Lua's stack is full");
+  lua_pushcfunction(L, call_protected);
   lua_rawgeti(L, b->functions, own->number);
-  lua_pushlstring(L, text.bytes, text.length);
+  lua_pushlightuserdata(L, &text);
   b->inside = true;
-  int code = lua_pcall(L, 1, 1, 0);
+  int code = lua_pcall(L, 2, 1, 0);
   b->inside = false;
   if (code == LUA_OK) return MAREA_OK;
   b->failed = true;
@@ -67,13 +78,14 @@ static marea_status own_normalizer(void *context, marea_text in, marea_rewrite *
   else if (marea_utf8_invalid((marea_text){bytes, length}) < length)
     status = marea_fail(MAREA_FORMAT, "a normalizer's function returned a text that is no UTF-8");
   else
-    status = marea_rewrite_change(out, in.length, bytes, length);
+    status = marea_rewrite_exchange(out, in, bytes, length);
   lua_pop(L, 1);
   return status;
 }
 
-static bool inside_character(marea_text text, size_t at) {
-  return at < text.length && ((unsigned char)text.bytes[at] & 0xC0) == 0x80;
+/* Whether a character of the text begins at a place, or the text ends there. */
+static bool is_border(marea_text text, size_t place) {
+  return place == text.length || ((unsigned char)text.bytes[place] & 0xC0) != 0x80;
 }
 
 /* Gives the pieces of the list on top, each found in the text behind the one before. */
@@ -95,10 +107,12 @@ static marea_status give_pieces(lua_State *L, marea_text text, marea_token_sink 
                         (long long)i);
     size_t begin = (size_t)(at - text.bytes);
     from = begin + length;
-    if (length == 0) continue;
-    if (inside_character(text, begin) || inside_character(text, from))
-      return marea_fail(MAREA_FORMAT, "a splitter's function gave piece %lld, which is no UTF-8",
+    if (!is_border(text, begin) || !is_border(text, from))
+      return marea_fail(MAREA_ARGUMENT,
+                        "a splitter's function gave piece %lld, which cuts a character "
+                        "of several bytes; pieces are whole characters",
                         (long long)i);
+    if (length == 0) continue;
     marea_token token = {at, length, begin, from};
     marea_status status = sink(receiver, &token);
     if (status != MAREA_OK) return status;
@@ -296,7 +310,9 @@ static int new_pipeline(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 2);
   *b = (box){.pipeline = NULL};
   luaL_setmetatable(L, PIPELINE);
-  lua_newtable(L);
+  lua_createtable(L, MAREA_NORMAL_STEPS_MAX, 1); /* an error finds room without an allocation */
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, 3, 0);
   description *d = lua_newuserdatauv(L, sizeof *d, 0);
   memset(d, 0, sizeof *d);
   for (size_t i = 0; i < sizeof d->own / sizeof *d->own; i++) d->own[i].owner = b;

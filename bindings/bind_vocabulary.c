@@ -108,7 +108,7 @@ static int field_option(lua_State *L, int table, const char *field, const char *
 /* vocabulary:rank({ order, ties, min_count, min_documents, max_documents, keep }) → report */
 static int rank(lua_State *L) {
   static const char *const orders[] = {"count", "bytes", "first", NULL};
-  static const char *const ties[] = {"first", "ascending", "descending", NULL};
+  static const char *const ties[] = {"first", "ascending", "descending", "signed", NULL};
   marea_vocabulary *v = bind_vocabulary(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   int64_t keep = field_integer(L, 2, "keep");
@@ -218,8 +218,9 @@ static int size(lua_State *L) {
 static int push_word(lua_State *L, const marea_vocabulary *v, int32_t place) {
   marea_text word = marea_vocabulary_word(v, place);
   lua_pushlstring(L, word.bytes, word.length);
-  if (v->rank_of != NULL && v->rank_of[place] >= 0)
-    lua_pushinteger(L, v->rank_of[place] + 1);
+  int32_t rank = marea_vocabulary_rank_of(v, place);
+  if (rank >= 0)
+    lua_pushinteger(L, rank + 1);
   else
     lua_pushnil(L);
   lua_pushinteger(L, v->words[place].count);

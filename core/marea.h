@@ -18,6 +18,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
 #include "kernels/sparse.h"
+#include "kernels/scan.h"
 #include "kernels/recurrent.h"
 
 #include "autodiff/tensor.h"
@@ -31,6 +32,7 @@
 
 #include "text/unicode.h"
 #include "text/token.h"
+#include "text/rewrite.h"
 #include "text/normal.h"
 #include "text/splitter.h"
 #include "text/vocabulary.h"

@@ -99,8 +99,8 @@ marea_tensor *marea_narrow(marea_tensor *x, int axis, int64_t start, int64_t len
   if (x == NULL || op_check_axis("narrow", x, axis) != MAREA_OK) return NULL;
   if (start < 0 || length < 0 || start > x->size[axis] || length > x->size[axis] - start) {
     marea_fail(MAREA_RANGE, "narrow: elements %lld to %lld of axis %d, which has %lld",
-               (long long)start + 1, (long long)(start + length), axis + 1,
-               (long long)x->size[axis]);
+               (long long)((uint64_t)start + 1), (long long)((uint64_t)start + (uint64_t)length),
+               axis + 1, (long long)x->size[axis]);
     return NULL;
   }
   view_map map = same(x);

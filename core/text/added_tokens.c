@@ -124,6 +124,11 @@ static bool stands_alone(marea_text text, size_t begin, size_t end) {
   return !marea_is_word_rust(code);
 }
 
+size_t marea_character_end(marea_text text, size_t at) {
+  int32_t code;
+  return at < text.length ? at + next_character(text, at, &code) : at;
+}
+
 size_t marea_space_before(marea_text text, size_t least, size_t at) {
   while (at > least) {
     int32_t code;

@@ -38,5 +38,7 @@ marea_status marea_added_tokens_cut(const marea_added_tokens *tokens, marea_text
  * that begins at `at` ends. The text need not be valid UTF-8. */
 size_t marea_space_before(marea_text text, size_t least, size_t at);
 size_t marea_space_behind(marea_text text, size_t at);
+/* Where the character at `at` ends. */
+size_t marea_character_end(marea_text text, size_t at);
 
 #endif

@@ -19,26 +19,15 @@ typedef struct line_source {
   block blocks[MAREA_COUNT_WORKERS];
 } line_source;
 
-static marea_status reserve(void **array, size_t *capacity, size_t wanted, size_t item) {
-  if (wanted <= *capacity) return MAREA_OK;
-  size_t wider = wanted + wanted / 2 + 64;
-  void *moved = marea_realloc(*array, wider * item);
-  if (moved == NULL) return MAREA_NOMEM;
-  *array = moved;
-  *capacity = wider;
-  return MAREA_OK;
-}
-
 static marea_status add_line(block *b, const char *text, size_t length) {
-  void *bytes = b->bytes, *texts = b->texts;
-  marea_status status = reserve(&bytes, &b->capacity, b->used + length + 1, 1);
+  char *bytes = marea_grow(b->bytes, &b->capacity, b->used + length, 1);
+  if (bytes == NULL) return MAREA_NOMEM;
   b->bytes = bytes;
-  if (status == MAREA_OK)
-    status = reserve(&texts, &b->text_capacity, b->count + 1, sizeof *b->texts);
+  marea_text *texts = marea_grow(b->texts, &b->text_capacity, b->count + 1, sizeof *texts);
+  if (texts == NULL) return MAREA_NOMEM;
   b->texts = texts;
-  if (status != MAREA_OK) return status;
-  if (length > 0) memcpy(b->bytes + b->used, text, length);
-  b->texts[b->count++].length = length;
+  if (length > 0) memcpy(bytes + b->used, text, length);
+  texts[b->count++].length = length;
   b->used += length;
   return MAREA_OK;
 }
@@ -51,7 +40,7 @@ static marea_status next_block(void *context, size_t worker, const marea_text **
   size_t length;
   marea_status status = MAREA_OK;
   b->used = b->count = 0;
-  while (status == MAREA_OK && b->used < BLOCK_BYTES &&
+  while (status == MAREA_OK && b->used + b->count < BLOCK_BYTES && /* lines may all be empty */
          marea_lines_next(source->lines, &text, &length, &status))
     status = add_line(b, text, length);
   const char *at = b->bytes;

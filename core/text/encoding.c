@@ -15,7 +15,7 @@ static int32_t id_of(const marea_encoding *e, const char *bytes, size_t length, 
     int32_t special = marea_vocabulary_find(e->specials, bytes, length);
     if (special >= 0) return e->special_ids[special];
   }
-  int32_t rank = place >= 0 ? e->vocabulary->rank_of[place] : -1;
+  int32_t rank = place >= 0 ? marea_vocabulary_rank_of(e->vocabulary, place) : -1;
   if (rank >= 0) {
     int32_t id = rank + e->first_id;
     if (e->limit == 0 || (size_t)id < e->limit) return id;
@@ -160,7 +160,10 @@ marea_status marea_encode_texts(const marea_encoding *encoding, const marea_pipe
   cut_list(texts, count, runs);
   encoding_work work = {encoding, pipeline, texts, runs};
   if (marea_pipeline_has_function(pipeline)) {
-    for (size_t i = 0; i < number; i++) encode_piece(&work, i);
+    for (size_t i = 0; i < number; i++) {
+      encode_piece(&work, i);
+      if (runs[i].status != MAREA_OK) break; /* the function must not be called again */
+    }
   } else {
     marea_parallel(number, encode_piece, &work);
   }

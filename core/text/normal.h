@@ -15,14 +15,15 @@
   X(LOWER_ASCII, "lower_ascii", false, lower_ascii)  /* A to Z alone */                            \
   X(FOLD, "fold", false, fold)                       /* full case folding: ß becomes ss */        \
   X(STRIP_ACCENTS, "strip_accents", true, accents)   /* but those of `from`, as ñ */              \
-  X(STRIP_MARKS, "strip_marks", true, marks)         /* drops Mn: after nfd as BERT does */        \
+  X(STRIP_MARKS, "strip_marks", true, marks)         /* drops Mn (after nfd: BERT); `whole`: M */  \
   X(STRIP_COMBINING, "strip_combining", true, marks) /* drops by combining class */                \
   X(HTML, "html", false, html)                       /* tags become `to`, entities characters */   \
   X(URLS, "urls", false, urls)                       /* URLs become `to` */                        \
   X(DIGITS, "digits", false, digits)             /* each digit, or with `whole` each run: `to` */  \
   X(REPLACE, "replace", false, replace)          /* each `from` becomes `to` */                    \
   X(CHARACTERS, "characters", false, characters) /* each character of `from` becomes `to` */       \
-  X(PREPEND, "prepend", false, prepend)          /* `to` in front of a text that is not empty */   \
+  X(PREPEND, "prepend", false, prepend)          /* `to` in front of a text that is not empty;     \
+                                                 `once`: unless it begins with it */               \
   X(STRIP, "strip", false, strip)                /* white space at the ends (left, right) */       \
   X(COLLAPSE, "collapse", false, collapse)       /* two or more blanks become one */               \
   X(CLEAN, "clean", false, clean) /* BERT: controls vanish, white space is a blank */              \
@@ -44,7 +45,7 @@ typedef struct marea_normal_step {
   marea_normal_kind kind;
   marea_text from, to; /* copied by marea_normalizer_new */
   bool left, right;    /* STRIP: which ends */
-  bool whole;          /* DIGITS: a run at a time */
+  bool whole;          /* DIGITS: a run at a time; STRIP_MARKS: all of M, not Mn alone */
   bool apart;          /* LOWER: each character by itself, so no final sigma */
   bool once;           /* PREPEND: not when the text begins with it */
   marea_spaces spaces; /* COLLAPSE */

@@ -15,7 +15,7 @@ marea_status marea_normal_replace(const marea_normal_step *step, marea_text in, 
     status = marea_rewrite_keep(out, in.bytes + at, next - at);
     at = next;
     if (status != MAREA_OK || found == NULL) break;
-    status = marea_rewrite_change(out, step->from.length, step->to.bytes, step->to.length);
+    status = marea_rewrite_exchange(out, step->from, step->to.bytes, step->to.length);
     at += step->from.length;
   }
   return status;
@@ -37,7 +37,8 @@ marea_status marea_normal_characters(const marea_normal_step *step, marea_text i
     if (is_among(step->from, in.bytes + i, width)) {
       status = marea_rewrite_keep(out, in.bytes + kept, i - kept);
       if (status == MAREA_OK)
-        status = marea_rewrite_change(out, width, step->to.bytes, step->to.length);
+        status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, width}, step->to.bytes,
+                                        step->to.length);
       kept = i + width;
     }
     i += width;

@@ -12,7 +12,16 @@ enum { MOST_MARKS = 32, SEGMENT_CODES = 64 };
 /* Whether a character belongs to the one before it: a mark, or a vowel or final of a Hangul
  * syllable. Nothing else is composed with what stands before it. */
 static bool continues(int32_t code) {
-  return code >= 0x300 && (marea_is_mark(code) || (code >= 0x1160 && code <= 0x11FF));
+  if (code < 0x300) return false;
+  if (marea_is_mark(code) || (code >= 0x1160 && code <= 0x11FF)) return true;
+  /* Compatible forms of the same: Hangul of old standards, half-width Katakana and Hangul. */
+  bool halves = (code >= 0x3131 && code <= 0x3164) || (code >= 0xFF9E && code <= 0xFFDC);
+  if (!halves) return false;
+  int32_t parts[4];
+  int ignored = 0;
+  utf8proc_option_t options = (utf8proc_option_t)(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  utf8proc_ssize_t count = utf8proc_decompose_char(code, parts, 4, options, &ignored);
+  return count > 0 && parts[0] != code && continues(parts[0]);
 }
 
 size_t marea_normal_segment_length(marea_text in) {
@@ -34,10 +43,10 @@ static utf8proc_option_t options_of(marea_normal_kind form) {
 }
 
 static marea_status reencode(utf8proc_int32_t *codes, utf8proc_ssize_t count,
-                             utf8proc_option_t options, size_t taken, marea_rewrite *out) {
+                             utf8proc_option_t options, marea_text in, marea_rewrite *out) {
   utf8proc_ssize_t length = utf8proc_reencode(codes, count, options); /* in place */
   if (length < 0) return marea_fail(MAREA_FORMAT, "normalizer: %s", utf8proc_errmsg(length));
-  return marea_rewrite_change(out, taken, (const char *)codes, (size_t)length);
+  return marea_rewrite_exchange(out, in, (const char *)codes, (size_t)length);
 }
 
 marea_status marea_normal_segment(marea_normal_kind form, marea_text in, marea_rewrite *out) {
@@ -47,11 +56,11 @@ marea_status marea_normal_segment(marea_normal_kind form, marea_text in, marea_r
   utf8proc_ssize_t length = (utf8proc_ssize_t)in.length;
   utf8proc_ssize_t count = utf8proc_decompose(bytes, length, few, SEGMENT_CODES, options);
   if (count < 0) return marea_fail(MAREA_FORMAT, "normalizer: %s", utf8proc_errmsg(count));
-  if (count <= SEGMENT_CODES) return reencode(few, count, options, in.length, out);
+  if (count <= SEGMENT_CODES) return reencode(few, count, options, in, out);
   utf8proc_int32_t *many = marea_alloc_array((size_t)count + 1, sizeof *many);
   if (many == NULL) return MAREA_NOMEM;
   utf8proc_decompose(bytes, length, many, count, options);
-  marea_status status = reencode(many, count, options, in.length, out);
+  marea_status status = reencode(many, count, options, in, out);
   marea_free(many);
   return status;
 }

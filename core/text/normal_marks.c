@@ -6,12 +6,14 @@
 #include "base/memory.h"
 #include "text/normal_step.h"
 
-/* Whether a step drops a mark: by category (BERT), or by combining class (scikit-learn). */
-static bool drops(marea_normal_kind kind, int32_t code) {
+/* Whether a step drops a mark: by category (BERT: Mn; Hugging Face's StripAccents: all of M), or by
+ * combining class (scikit-learn). */
+static bool drops(const marea_normal_step *step, int32_t code) {
   if (code < 0x300) return false;
+  if (step->kind == MAREA_NORMAL_STRIP_MARKS && step->whole) return marea_is_mark(code);
   const utf8proc_property_t *property = utf8proc_get_property(code);
-  return kind == MAREA_NORMAL_STRIP_COMBINING ? property->combining_class != 0
-                                              : property->category == UTF8PROC_CATEGORY_MN;
+  return step->kind == MAREA_NORMAL_STRIP_COMBINING ? property->combining_class != 0
+                                                    : property->category == UTF8PROC_CATEGORY_MN;
 }
 
 marea_status marea_normal_marks(const marea_normal_step *step, marea_text in, marea_rewrite *out,
@@ -23,7 +25,7 @@ marea_status marea_normal_marks(const marea_normal_step *step, marea_text in, ma
     bool dropped = false;
     if (width == 0) {
       width = marea_utf8_next(in.bytes + i, &code);
-      dropped = drops(step->kind, code);
+      dropped = drops(step, code);
       report->accents += dropped;
     }
     status = marea_rewrite_change(out, width, in.bytes + i, dropped ? 0 : width);
@@ -45,7 +47,7 @@ static marea_status strip_segment(const marea_normal_step *step, marea_text segm
   marea_status status = marea_normal_segment(MAREA_NORMAL_NFC, segment, parts);
   if (status != MAREA_OK) return status;
   if (holds(step->from, parts->bytes, parts->length))
-    return marea_rewrite_change(out, segment.length, parts->bytes, parts->length);
+    return marea_rewrite_exchange(out, segment, parts->bytes, parts->length);
   marea_rewrite_start(parts, false);
   status = marea_normal_segment(MAREA_NORMAL_NFD, segment, parts);
   if (status != MAREA_OK) return status;
@@ -53,7 +55,7 @@ static marea_status strip_segment(const marea_normal_step *step, marea_text segm
   for (size_t i = 0; i < parts->length;) {
     int32_t code;
     size_t width = marea_utf8_next(parts->bytes + i, &code);
-    bool dropped = drops(MAREA_NORMAL_STRIP_MARKS, code);
+    bool dropped = drops(step, code);
     report->accents += dropped;
     if (!dropped) memmove(parts->bytes + kept, parts->bytes + i, width);
     kept += dropped ? 0 : width;
@@ -61,15 +63,11 @@ static marea_status strip_segment(const marea_normal_step *step, marea_text segm
   }
   marea_text rest = {parts->bytes, kept};
   if (kept == 0) return marea_rewrite_change(out, segment.length, "", 0);
-  size_t before = out->consumed, start = out->length;
-  bool track = out->track;
-  out->track = false;
-  status = marea_normal_segment(MAREA_NORMAL_NFC, rest, out);
-  size_t written = out->length - start;
-  out->track = track;
-  out->length = start;
-  out->consumed = before;
-  return status == MAREA_OK ? marea_rewrite_wrote(out, segment.length, written) : status;
+  size_t decomposed = parts->length;
+  status = marea_normal_segment(MAREA_NORMAL_NFC, rest, parts); /* behind the parts */
+  if (status != MAREA_OK) return status;
+  return marea_rewrite_exchange(out, segment, parts->bytes + decomposed,
+                                parts->length - decomposed);
 }
 
 marea_status marea_normal_accents(const marea_normal_step *step, marea_text in, marea_rewrite *out,

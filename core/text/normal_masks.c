@@ -92,7 +92,8 @@ marea_status marea_normal_html(const marea_normal_step *step, marea_text in, mar
     report->tags += tag > 0;
     report->entities += entity > 0;
     if (tag > 0)
-      status = marea_rewrite_change(out, tag, step->to.bytes, step->to.length);
+      status = marea_rewrite_exchange(out, (marea_text){in.bytes + next, tag}, step->to.bytes,
+                                      step->to.length);
     else if (entity > 0)
       status = marea_rewrite_code(out, entity, code);
     else
@@ -146,14 +147,15 @@ marea_status marea_normal_urls(const marea_normal_step *step, marea_text in, mar
   for (size_t i = 0; i < in.length && status == MAREA_OK;) {
     char c = (char)(in.bytes[i] | 32);
     size_t head = c == 'h' || c == 'f' || c == 'w' ? url_head(in.bytes + i, in.length - i) : 0;
-    if (head == 0 || word_before(in, i)) {
+    size_t end = head == 0 || word_before(in, i) ? i : url_end(in, i, head);
+    if (end <= i + head) { /* nothing follows the head */
       i++;
       continue;
     }
-    size_t end = url_end(in, i, head);
     status = marea_rewrite_keep(out, in.bytes + kept, i - kept);
     if (status == MAREA_OK)
-      status = marea_rewrite_change(out, end - i, step->to.bytes, step->to.length);
+      status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, end - i}, step->to.bytes,
+                                      step->to.length);
     report->urls++;
     kept = i = end;
   }
@@ -186,7 +188,8 @@ marea_status marea_normal_digits(const marea_normal_step *step, marea_text in, m
       if (more == 0) break;
       report->digits++;
     }
-    status = marea_rewrite_change(out, run, step->to.bytes, step->to.length);
+    status = marea_rewrite_exchange(out, (marea_text){in.bytes + i, run}, step->to.bytes,
+                                    step->to.length);
     i += run;
   }
   return status;

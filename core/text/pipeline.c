@@ -39,6 +39,11 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
     return marea_fail(MAREA_ARGUMENT, "pipeline: %zu splitters, at most %d are allowed", count,
                       MAREA_SPLITS_MAX);
   for (size_t i = 0; i < count; i++) {
+    bool bytes = o->split_count > 0 && o->splits[i].kind == MAREA_SPLIT_BYTES;
+    if (bytes && (i + 1 < count || o->within))
+      return marea_fail(MAREA_ARGUMENT,
+                        "pipeline: bytes must be the last splitter, and are not cut "
+                        "into n-grams of characters");
     p->splitters[i] = marea_splitter_new(o->split_count > 0 ? &o->splits[i] : &whole);
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
@@ -56,6 +61,8 @@ static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options 
                         o->ngrams[i], MAREA_NGRAM_WIDEST);
     p->ngrams[p->ngram_count++] = o->ngrams[i];
   }
+  if (marea_utf8_invalid(o->join) < o->join.length)
+    return marea_fail(MAREA_FORMAT, "pipeline: what joins n-grams is not UTF-8");
   p->join = marea_alloc(o->join.length + 1);
   if (p->join == NULL) return MAREA_NOMEM;
   if (o->join.length > 0) memcpy(p->join, o->join.bytes, o->join.length);
@@ -191,13 +198,10 @@ static bool counts(const run *r, const marea_token *token) {
 }
 
 static marea_status store(marea_pipeline_scratch *s, const marea_token *token) {
-  if (s->token_count == s->token_capacity) {
-    size_t capacity = 2 * s->token_capacity + 64;
-    marea_token *tokens = marea_realloc(s->tokens, capacity * sizeof *tokens);
-    if (tokens == NULL) return MAREA_NOMEM;
-    s->tokens = tokens;
-    s->token_capacity = capacity;
-  }
+  marea_token *tokens =
+      marea_grow(s->tokens, &s->token_capacity, s->token_count + 1, sizeof *tokens);
+  if (tokens == NULL) return MAREA_NOMEM;
+  s->tokens = tokens;
   s->tokens[s->token_count++] = *token;
   return MAREA_OK;
 }
@@ -241,14 +245,9 @@ static marea_status join_phrases(const run *r) {
 /* ---- n-grams ---- */
 
 static char *joined_room(marea_pipeline_scratch *s, size_t length) {
-  if (length > s->joined_capacity) {
-    size_t capacity = length + length / 2 + 64;
-    char *bytes = marea_realloc(s->joined, capacity);
-    if (bytes == NULL) return NULL;
-    s->joined = bytes;
-    s->joined_capacity = capacity;
-  }
-  return s->joined;
+  char *joined = marea_grow(s->joined, &s->joined_capacity, length, 1);
+  if (joined != NULL) s->joined = joined;
+  return joined;
 }
 
 static marea_status emit_joined(const run *r, const marea_token *tokens, size_t width) {

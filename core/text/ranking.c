@@ -20,6 +20,16 @@ static int compare_bytes(const ranked *a, const ranked *b) {
   return a->length < b->length ? -1 : a->length > b->length;
 }
 
+static int compare_signed(const ranked *a, const ranked *b) {
+  size_t shorter = a->length < b->length ? a->length : b->length, i = 0;
+  while (i < shorter && a->bytes[i] == b->bytes[i]) i++;
+  /* The end of a word counts as a NUL, as in C: "añ" comes before "a", "a" before "ab". */
+  int left = i < a->length ? (signed char)a->bytes[i] : 0;
+  int right = i < b->length ? (signed char)b->bytes[i] : 0;
+  if (left != right) return left < right ? -1 : 1;
+  return a->length < b->length ? -1 : a->length > b->length;
+}
+
 static int by_place(const void *left, const void *right) {
   const ranked *a = left, *b = right;
   return a->place < b->place ? -1 : a->place > b->place;
@@ -48,11 +58,20 @@ static int by_count_descending(const void *left, const void *right) {
   return order != 0 ? order : compare_bytes(right, left);
 }
 
+static int by_count_signed(const void *left, const void *right) {
+  int order = by_count(left, right);
+  return order != 0 ? order : compare_signed(left, right);
+}
+
 typedef int comparison(const void *left, const void *right);
 
 static comparison *count_order(marea_ties ties) {
-  if (ties == MAREA_TIES_ASCENDING) return by_count_ascending;
-  return ties == MAREA_TIES_DESCENDING ? by_count_descending : by_count_first;
+  switch (ties) {
+  case MAREA_TIES_ASCENDING: return by_count_ascending;
+  case MAREA_TIES_DESCENDING: return by_count_descending;
+  case MAREA_TIES_SIGNED: return by_count_signed;
+  default: return by_count_first;
+  }
 }
 
 /* The words within the limits; the others are counted in the report. */
@@ -115,5 +134,6 @@ marea_status marea_vocabulary_rank(marea_vocabulary *v, const marea_ranking *rul
   v->ranking = ranking;
   v->rank_of = rank_of;
   v->ranked = count;
+  v->judged = n;
   return MAREA_OK;
 }

@@ -33,13 +33,9 @@ char *marea_rewrite_room(marea_rewrite *r, size_t length) {
 }
 
 static marea_status note_edit(marea_rewrite *r, size_t taken, size_t length) {
-  if (r->edit_count == r->edit_capacity) {
-    size_t capacity = 2 * r->edit_capacity + 16;
-    marea_edit *edits = marea_realloc(r->edits, capacity * sizeof *edits);
-    if (edits == NULL) return MAREA_NOMEM;
-    r->edits = edits;
-    r->edit_capacity = capacity;
-  }
+  marea_edit *edits = marea_grow(r->edits, &r->edit_capacity, r->edit_count + 1, sizeof *edits);
+  if (edits == NULL) return MAREA_NOMEM;
+  r->edits = edits;
   r->edits[r->edit_count++] =
       (marea_edit){r->length, r->length + length, r->consumed, r->consumed + taken};
   return MAREA_OK;
@@ -61,6 +57,17 @@ marea_status marea_rewrite_change(marea_rewrite *r, size_t taken, const char *by
   if (to == NULL) return MAREA_NOMEM;
   if (length > 0) memcpy(to, bytes, length);
   return marea_rewrite_wrote(r, taken, length);
+}
+
+marea_status marea_rewrite_exchange(marea_rewrite *r, marea_text in, const char *bytes,
+                                    size_t length) {
+  bool same_length = in.length == length && length > 0;
+  bool changed = same_length && memcmp(in.bytes, bytes, length) != 0;
+  if (r->track && changed) {
+    marea_status status = note_edit(r, length, length);
+    if (status != MAREA_OK) return status;
+  }
+  return marea_rewrite_change(r, in.length, bytes, length);
 }
 
 marea_status marea_rewrite_keep(marea_rewrite *r, const char *bytes, size_t length) {

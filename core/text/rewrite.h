@@ -38,7 +38,12 @@ marea_status marea_rewrite_keep(marea_rewrite *r, const char *bytes, size_t leng
 /* The next `taken` input bytes become these bytes; length 0 deletes, taken 0 inserts. */
 marea_status marea_rewrite_change(marea_rewrite *r, size_t taken, const char *bytes, size_t length);
 
-/* The same for one code point. */
+/* The next bytes, `in`, became these as a whole: no byte of the output stands for one byte of the
+ * input, also when both are of one length, unless nothing changed. */
+marea_status marea_rewrite_exchange(marea_rewrite *r, marea_text in, const char *bytes,
+                                    size_t length);
+
+/* The same as marea_rewrite_change for one code point. */
 marea_status marea_rewrite_code(marea_rewrite *r, size_t taken, int32_t code);
 
 /* Where output bytes begin … end - 1 come from in the input. */

@@ -23,47 +23,30 @@ void marea_sequences_free(marea_sequences *s) {
 
 marea_status marea_sequences_push(marea_sequences *s, int32_t id) {
   if (s->id_count == s->id_capacity) {
-    size_t wider = 2 * s->id_capacity + 1024;
-    int32_t *ids = marea_realloc(s->ids, wider * sizeof *ids);
+    int32_t *ids = marea_grow(s->ids, &s->id_capacity, s->id_count + 1, sizeof *ids);
     if (ids == NULL) return MAREA_NOMEM;
     s->ids = ids;
-    s->id_capacity = wider;
   }
   s->ids[s->id_count++] = id;
   return MAREA_OK;
 }
 
 marea_status marea_sequences_end(marea_sequences *s) {
-  if (s->count + 2 > s->capacity) {
-    size_t *offsets = marea_realloc(s->offsets, 2 * s->capacity * sizeof *offsets);
-    if (offsets == NULL) return MAREA_NOMEM;
-    s->offsets = offsets;
-    s->capacity *= 2;
-  }
+  size_t *offsets = marea_grow(s->offsets, &s->capacity, s->count + 2, sizeof *offsets);
+  if (offsets == NULL) return MAREA_NOMEM;
+  s->offsets = offsets;
   s->offsets[++s->count] = s->id_count;
   return MAREA_OK;
 }
 
-static marea_status reserve(void **array, size_t *capacity, size_t wanted, size_t item) {
-  if (wanted <= *capacity) return MAREA_OK;
-  void *moved = marea_realloc(*array, wanted * item);
-  if (moved == NULL) return MAREA_NOMEM;
-  *array = moved;
-  *capacity = wanted;
-  return MAREA_OK;
-}
-
 marea_status marea_sequences_append(marea_sequences *to, const marea_sequences *from) {
-  void *ids = to->ids, *offsets = to->offsets;
-  size_t wanted = to->id_count + from->id_count, rows = to->count + from->count + 2;
-  /* Half as much again, so that many short ones do not copy all each time. */
-  if (wanted > to->id_capacity) wanted += wanted / 2;
-  if (rows > to->capacity) rows += rows / 2;
-  marea_status status = reserve(&ids, &to->id_capacity, wanted, sizeof *to->ids);
+  int32_t *ids = marea_grow(to->ids, &to->id_capacity, to->id_count + from->id_count, sizeof *ids);
+  if (ids == NULL) return MAREA_NOMEM;
   to->ids = ids;
-  if (status == MAREA_OK) status = reserve(&offsets, &to->capacity, rows, sizeof *to->offsets);
+  size_t *offsets =
+      marea_grow(to->offsets, &to->capacity, to->count + from->count + 2, sizeof *offsets);
+  if (offsets == NULL) return MAREA_NOMEM;
   to->offsets = offsets;
-  if (status != MAREA_OK) return status;
   if (from->id_count > 0)
     memcpy(to->ids + to->id_count, from->ids, from->id_count * sizeof *to->ids);
   for (size_t i = 1; i <= from->count; i++)

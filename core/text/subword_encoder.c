@@ -132,10 +132,22 @@ static marea_status push(job *j, int32_t id, size_t begin, size_t end) {
   return marea_sequences_push(j->ids, id);
 }
 
-static void trim(const job *j, size_t *begin, size_t *end) {
-  marea_text upto = {j->text.bytes, *end};
-  *begin = marea_space_behind(upto, *begin);
-  *end = marea_space_before(upto, *begin, *end);
+/* A piece's blanks: Hugging Face's byte level trims them alone, and any white space of added
+ * tokens.
+ */
+static void trim_blanks(const job *j, size_t *begin, size_t *end) {
+  while (*begin < *end && j->text.bytes[*begin] == ' ') ++*begin;
+  while (*begin < *end && j->text.bytes[*end - 1] == ' ') --*end;
+}
+
+static marea_status push_added(job *j, const marea_added_token *token, size_t begin, size_t end) {
+  marea_text upto = {j->text.bytes, end};
+  j->report->added++;
+  if (j->encoder->options.trim) {
+    begin = marea_space_behind(upto, begin);
+    end = marea_space_before(upto, begin, end);
+  }
+  return push(j, token->id, begin, end);
 }
 
 /* Where the text lies that a scratch's last normalization gave. */
@@ -151,7 +163,10 @@ static marea_status push_placed(job *j, int32_t id, size_t begin, size_t end) {
   marea_normal_origin(&j->bench->normal->normal, &begin, &end);
   begin += j->part;
   end += j->part;
-  if (j->encoder->options.trim) trim(j, &begin, &end);
+  if (j->encoder->options.trim)
+    trim_blanks(j, &begin, &end);
+  else if (begin == end)
+    end = marea_character_end(j->text, begin); /* what was put in front of it */
   return push(j, id, begin, end);
 }
 
@@ -204,8 +219,7 @@ static marea_status take_normal_part(void *context, const marea_added_token *tok
   const marea_subword_encoder_options *o = &j->encoder->options;
   if (token != NULL) {
     marea_normal_origin(&j->bench->normal->normal, &begin, &end);
-    j->report->added++;
-    return push(j, token->id, j->part + begin, j->part + end);
+    return push_added(j, token, j->part + begin, j->part + end);
   }
   const marea_pipeline *pipeline = j->part == 0 && begin == 0 ? o->first : o->rest;
   marea_text piece = {j->normal.bytes + begin, end - begin};
@@ -224,10 +238,7 @@ static marea_status take_normal(void *context, const marea_token *normal) {
 static marea_status take_part(void *context, const marea_added_token *token, size_t begin,
                               size_t end) {
   job *j = context;
-  if (token != NULL) {
-    j->report->added++;
-    return push(j, token->id, begin, end);
-  }
+  if (token != NULL) return push_added(j, token, begin, end);
   j->part = begin;
   marea_text part = {j->text.bytes + begin, end - begin};
   return marea_pipeline_run(j->encoder->options.normalize, part, j->places != NULL,

@@ -23,7 +23,7 @@ typedef struct marea_subword_encoder_options {
   size_t before_count, after_count;
   size_t most;          /* ids per text, `before` and `after` included; 0: any */
   bool replace_invalid; /* as in normalize: bytes that are no UTF-8 are not refused */
-  bool trim;            /* places leave out white space at both ends */
+  bool trim;            /* places leave out blanks at both ends */
 } marea_subword_encoder_options;
 
 typedef struct marea_subword_encoder marea_subword_encoder;

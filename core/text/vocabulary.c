@@ -136,28 +136,18 @@ static marea_status grow_slots(marea_vocabulary *v) {
   return MAREA_OK;
 }
 
-static marea_status reserve(void **array, size_t *capacity, size_t wanted, size_t item) {
-  if (wanted <= *capacity) return MAREA_OK;
-  size_t wider = wanted + wanted / 2 + 64;
-  void *moved = marea_realloc(*array, wider * item);
-  if (moved == NULL) return MAREA_NOMEM;
-  *array = moved;
-  *capacity = wider;
-  return MAREA_OK;
-}
-
 static marea_status make_room(marea_vocabulary *v, size_t length) {
   if (v->word_count >= INT32_MAX - 8 || length > UINT32_MAX)
     return marea_fail(MAREA_RANGE, "a vocabulary holds at most %d words of less than 4 GB",
                       INT32_MAX - 8);
-  void *words = v->words, *pool = v->pool;
-  marea_status status = reserve(&words, &v->word_capacity, v->word_count + 1, sizeof *v->words);
+  marea_word *words = marea_grow(v->words, &v->word_capacity, v->word_count + 1, sizeof *words);
+  if (words == NULL) return MAREA_NOMEM;
   v->words = words;
   /* One byte more, so that the empty word has a place, too. */
-  if (status == MAREA_OK) status = reserve(&pool, &v->pool_capacity, v->pool_bytes + length + 1, 1);
+  char *pool = marea_grow(v->pool, &v->pool_capacity, v->pool_bytes + length + 1, 1);
+  if (pool == NULL) return MAREA_NOMEM;
   v->pool = pool;
-  if (status == MAREA_OK && v->word_count + 1 > v->slot_count / 8 * 5) status = grow_slots(v);
-  return status;
+  return v->word_count + 1 > v->slot_count / 8 * 5 ? grow_slots(v) : MAREA_OK;
 }
 
 static int32_t add_keyed(marea_vocabulary *v, const char *bytes, size_t length, uint64_t key) {
@@ -224,10 +214,11 @@ marea_status marea_vocabulary_merge(marea_vocabulary *v, const marea_vocabulary 
                                     bool by_first) {
   for (size_t i = 0; i < from->word_count; i++) {
     const marea_word *theirs = &from->words[i];
+    size_t before = v->word_count;
     int32_t place = marea_vocabulary_add(v, from->pool + theirs->offset, theirs->length);
     if (place < 0) return marea_error_code();
     marea_word *word = &v->words[place];
-    bool is_new = word->count == 0;
+    bool is_new = v->word_count > before;
     if (by_first && (is_new || theirs->first < word->first)) word->first = theirs->first;
     word->count += theirs->count;
     word->documents += theirs->documents;

@@ -33,8 +33,14 @@ typedef struct marea_vocabulary {
   uint64_t run;     /* number of the run of texts that is being counted */
   int32_t *ranking; /* words by rank, 0 the first; valid after marea_vocabulary_rank */
   size_t ranked;    /* how many have a rank */
-  int32_t *rank_of; /* the reverse; -1: left out */
+  int32_t *rank_of; /* the reverse for the first `judged` words; -1: left out */
+  size_t judged;    /* words added since the ranking have no rank */
 } marea_vocabulary;
+
+/* The rank of a word from 0, -1: it has none. */
+static inline int32_t marea_vocabulary_rank_of(const marea_vocabulary *vocabulary, int32_t place) {
+  return (size_t)place < vocabulary->judged ? vocabulary->rank_of[place] : -1;
+}
 
 marea_vocabulary *marea_vocabulary_new(void);
 void marea_vocabulary_free(marea_vocabulary *vocabulary); /* NULL is allowed */
@@ -83,9 +89,10 @@ size_t marea_vocabulary_bytes(const marea_vocabulary *vocabulary);
 /* ---- ranking ---- */
 
 typedef enum marea_ties {
-  MAREA_TIES_FIRST,     /* order of first sight: Keras's Tokenizer */
-  MAREA_TIES_ASCENDING, /* by bytes: GloVe, Hugging Face's WordLevel */
-  MAREA_TIES_DESCENDING /* by bytes, backwards: TextVectorization */
+  MAREA_TIES_FIRST,      /* order of first sight: Keras's Tokenizer */
+  MAREA_TIES_ASCENDING,  /* by bytes: Hugging Face's WordLevel */
+  MAREA_TIES_DESCENDING, /* by bytes, backwards: TextVectorization */
+  MAREA_TIES_SIGNED      /* by bytes from -128 to 127: GloVe, where C's char has a sign */
 } marea_ties;
 
 typedef enum marea_order {
