@@ -50,7 +50,7 @@ local recipes = {
 }
 local recipe = recipes[options.model] or error("there is no model " .. options.model, 0)
 local width, rate, epochs, layers = table.unpack(recipe)
-if small then rate, epochs = 0.005, options.model == "flatten" and 20 or 10 end
+if small then rate, epochs = 0.005, options.model == "flatten" and 20 or 15 end
 epochs = options.epochs or epochs
 local maxlen = options.maxlen or (small and 60 or 200)
 
@@ -94,7 +94,7 @@ model:compile { optimizer = marea.optim.Adam { learning_rate = rate, clipnorm = 
   loss = "binary_crossentropy", metrics = { "accuracy" } }
 model:summary()
 local before = marea.clock()
-local stopping = marea.callbacks.EarlyStopping { monitor = "val_loss", patience = 2,
+local stopping = marea.callbacks.EarlyStopping { monitor = "val_loss", patience = small and 3 or 2,
   restore_best_weights = true }
 local history = model:fit(x, train.labels, { epochs = epochs, batch_size = 32,
   validation_split = 0.1, callbacks = { stopping } })

@@ -151,7 +151,7 @@ static marea_status index_entries(marea_subword *m) {
   m->id_of = marea_alloc_array(m->strings->word_count, sizeof *m->id_of);
   m->score_of = marea_alloc_array(m->strings->word_count, sizeof *m->score_of);
   if (m->id_of == NULL || m->score_of == NULL) return MAREA_NOMEM;
-  qsort(m->entries, m->entry_count, sizeof *m->entries, compare_entries);
+  if (m->entry_count > 0) qsort(m->entries, m->entry_count, sizeof *m->entries, compare_entries);
   for (size_t i = 0; i < m->entry_count; i++) {
     const subword_entry *e = &m->entries[i];
     if (i > 0 && m->entries[i - 1].id == e->id) {

@@ -163,7 +163,7 @@ static marea_status add_characters(const seeder *s, unigram_pieces *pieces) {
 
 static marea_status add_substrings(seeder *s, size_t seed_size, unigram_pieces *pieces) {
   pool = s->words->pool;
-  qsort(s->seeds, s->seed_count, sizeof *s->seeds, compare_seeds);
+  if (s->seed_count > 0) qsort(s->seeds, s->seed_count, sizeof *s->seeds, compare_seeds);
   marea_status status = MAREA_OK;
   for (size_t i = 0; i < s->seed_count && status == MAREA_OK; i++) {
     const seed *x = &s->seeds[i];
