@@ -71,7 +71,9 @@ marea_status marea_text_runs_encode(const marea_text_runs *runs, const marea_tex
   if (w.pieces == NULL) return MAREA_NOMEM;
   cut_list(texts, count, w.pieces);
   if (runs->serial) {
-    for (size_t i = 0; i < number; i++) encode_piece(&w, i);
+    /* What failed, as a function of the caller's, must not be called again. */
+    for (size_t i = 0; i < number && (i == 0 || w.pieces[i - 1].status == MAREA_OK); i++)
+      encode_piece(&w, i);
   } else {
     marea_parallel(number, encode_piece, &w);
   }

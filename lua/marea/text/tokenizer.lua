@@ -71,11 +71,14 @@ end
 -- @tparam {string,...} texts one document each (or lists of words)
 -- @raise naming the item that is no text, or the byte that is no UTF-8
 function Tokenizer:fit_on_texts(texts)
+  local counts = native.vocabulary() -- of these texts: when one is refused, nothing is counted
   if is_word_list(texts) then
-    for _, words in ipairs(word_lists(self, texts)) do self.vocabulary:count_words(words) end
+    for _, words in ipairs(word_lists(self, texts)) do counts:count_words(words) end
   else
-    self.vocabulary:count(self.pipeline, texts)
+    counts:count(self.pipeline, texts)
   end
+  local words, documents = self.vocabulary:size()
+  if words + documents == 0 then self.vocabulary = counts else self.vocabulary:merge(counts) end
   self.vocabulary:rank{}
   self.tables = nil
 end
