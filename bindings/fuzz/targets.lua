@@ -71,11 +71,27 @@ function targets.pipeline_config(bytes)
   local pipeline = raising(text.Pipeline.from_config, config)
   if not pipeline then return end
   raising(pipeline.encode, pipeline, SAMPLES)
+  if pipeline.phrases then assert(type(pipeline.phrases[1]:top(3)) == "table") end
   for _, sample in ipairs(SAMPLES) do
     local tokens, first, last = pipeline:tokens(sample, { places = true })
     for i = 1, #tokens do assert(first[i] >= 1 and last[i] <= #sample and first[i] <= last[i] + 1) end
   end
   assert(json.encode(pipeline:get_config()))
+end
+
+-- Everything a tokenizer can do, with texts; what it raises must be messages of ours.
+local function try_tokenizer(tokenizer)
+  local ids = tokenizer:encode(SAMPLES)
+  for _, list in ipairs(ids) do tokenizer:decode(list) end
+  for _, sample in ipairs(SAMPLES) do tokenizer:tokens(sample) end
+  return ids
+end
+
+function targets.huggingface(_, path)
+  local tokenizer = giving(text.huggingface.load, path)
+  if not tokenizer then return end
+  raising(try_tokenizer, tokenizer)
+  raising(function() return json.encode(text.huggingface.describe(tokenizer)) end)
 end
 
 function targets.model(_, path)
