@@ -12,6 +12,8 @@
 -- - `document_frequencies()` → function id → number of documents with the word; number of documents
 -- - `get_config()`, and the class `from_config(config)`; the config's `class` names it
 -- @module marea.text.reading
+local options = require "marea.nn.options"
+
 local reading = {}
 
 local classes = { Tokenizer = "marea.text.tokenizer", Pipeline = "marea.text.pipeline",
@@ -23,8 +25,8 @@ function reading.from_config(config)
   if type(config) ~= "table" then error("tokenizer: malformed description", 0) end
   local class = config.class or "Tokenizer"
   if not classes[class] then
-    error(("the class of the tokenizer is %q, known are Pipeline, SubwordTokenizer, Tokenizer")
-      :format(tostring(class)), 0)
+    error(("a tokenizer of the class %s is not known here; there are Pipeline, SubwordTokenizer, "
+      .. "Tokenizer"):format(options.show(class)), 0)
   end
   return require(classes[class]).from_config(config)
 end
