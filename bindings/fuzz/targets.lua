@@ -71,6 +71,7 @@ function targets.pipeline_config(bytes)
   local pipeline = raising(text.Pipeline.from_config, config)
   if not pipeline then return end
   raising(pipeline.encode, pipeline, SAMPLES)
+  if pipeline.phrases then assert(type(pipeline.phrases[1]:top(3)) == "table") end
   for _, sample in ipairs(SAMPLES) do
     local tokens, first, last = pipeline:tokens(sample, { places = true })
     for i = 1, #tokens do assert(first[i] >= 1 and last[i] <= #sample and first[i] <= last[i] + 1) end

@@ -143,7 +143,8 @@ static marea_status make_room(marea_vocabulary *v, size_t length) {
   marea_word *words = marea_grow(v->words, &v->word_capacity, v->word_count + 1, sizeof *words);
   if (words == NULL) return MAREA_NOMEM;
   v->words = words;
-  char *pool = marea_grow(v->pool, &v->pool_capacity, v->pool_bytes + length, 1);
+  /* One byte more, so that the empty word has a place, too. */
+  char *pool = marea_grow(v->pool, &v->pool_capacity, v->pool_bytes + length + 1, 1);
   if (pool == NULL) return MAREA_NOMEM;
   v->pool = pool;
   return v->word_count + 1 > v->slot_count / 8 * 5 ? grow_slots(v) : MAREA_OK;

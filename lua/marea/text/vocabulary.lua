@@ -18,6 +18,9 @@ local Vocabulary = {}
 local function new_vocabulary(_, given)
   local self = options.read("Vocabulary", given, { specials = {} })
   local seen = {}
+  if type(self.specials) ~= "table" then
+    error("Vocabulary: specials must be a list of strings, got " .. options.show(self.specials), 0)
+  end
   for i, token in ipairs(self.specials) do
     if type(token) ~= "string" or seen[token] then
       error(("Vocabulary: special token %d is %s; expected strings that differ"):format(i,
