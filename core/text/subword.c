@@ -190,7 +190,7 @@ static marea_status build_trie(marea_subword *m) {
 
 static marea_status find_unknown(marea_subword *m) {
   marea_text name = m->options.unknown;
-  double least = INFINITY;
+  double least = HUGE_VAL;
   for (size_t i = 0; i < m->entry_count; i++)
     if (m->entries[i].score < least) least = m->entries[i].score;
   m->unknown_score = least - unknown_penalty;

@@ -24,7 +24,7 @@ marea_status unigram_pieces_add(unigram_pieces *p, marea_text string, double sco
 marea_status unigram_pieces_new(unigram_pieces *p) {
   *p = (unigram_pieces){.strings = marea_vocabulary_new()};
   if (p->strings == NULL) return MAREA_NOMEM;
-  return unigram_pieces_add(p, (marea_text){"", 0}, NAN); /* what is unknown: no string equals it */
+  return unigram_pieces_add(p, (marea_text){"", 0}, (double)NAN); /* what is unknown: no string equals it */
 }
 
 void unigram_pieces_clear(unigram_pieces *p) {
@@ -37,7 +37,7 @@ void unigram_pieces_clear(unigram_pieces *p) {
 
 marea_status unigram_lattice_new(unigram_lattice *l, const unigram_pieces *pieces) {
   *l = (unigram_lattice){.pieces = pieces};
-  double least = INFINITY;
+  double least = HUGE_VAL;
   marea_status status = MAREA_OK;
   for (size_t i = 1; i < unigram_pieces_count(pieces) && status == MAREA_OK; i++) {
     if (pieces->scores[i] < least) least = pieces->scores[i];

@@ -254,7 +254,7 @@ static size_t choose(const em *e, const unsigned char *table, final_piece *list,
                      size_t limit) {
   enum { CODES = 0x110000 };
   size_t used = 0;
-  double penalty = 0, least = INFINITY;
+  double penalty = 0, least = HUGE_VAL;
   for (size_t i = 1; i < unigram_pieces_count(&e->pieces); i++)
     if (e->pieces.scores[i] < least) least = e->pieces.scores[i];
   if (!isfinite(least)) least = 0;
