@@ -24,7 +24,8 @@ marea_status unigram_pieces_add(unigram_pieces *p, marea_text string, double sco
 marea_status unigram_pieces_new(unigram_pieces *p) {
   *p = (unigram_pieces){.strings = marea_vocabulary_new()};
   if (p->strings == NULL) return MAREA_NOMEM;
-  return unigram_pieces_add(p, (marea_text){"", 0}, (double)NAN); /* what is unknown: no string equals it */
+  /* What is unknown: no string of a word equals it. */
+  return unigram_pieces_add(p, (marea_text){"", 0}, (double)NAN);
 }
 
 void unigram_pieces_clear(unigram_pieces *p) {
