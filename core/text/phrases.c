@@ -70,20 +70,13 @@ void marea_phrase_line_free(marea_phrase_line *line) {
 }
 
 static marea_status widen_line(marea_phrase_line *line, size_t length) {
-  if (length > line->capacity - line->used) {
-    size_t capacity = 2 * (line->used + length) + 64;
-    char *bytes = marea_realloc(line->bytes, capacity);
-    if (bytes == NULL) return MAREA_NOMEM;
-    line->bytes = bytes;
-    line->capacity = capacity;
-  }
-  if (line->count == line->piece_capacity) {
-    size_t capacity = 2 * line->piece_capacity + 64;
-    marea_phrase_piece *pieces = marea_realloc(line->pieces, capacity * sizeof *pieces);
-    if (pieces == NULL) return MAREA_NOMEM;
-    line->pieces = pieces;
-    line->piece_capacity = capacity;
-  }
+  char *bytes = marea_grow(line->bytes, &line->capacity, line->used + length, 1);
+  if (bytes == NULL) return MAREA_NOMEM;
+  line->bytes = bytes;
+  marea_phrase_piece *pieces =
+      marea_grow(line->pieces, &line->piece_capacity, line->count + 1, sizeof *pieces);
+  if (pieces == NULL) return MAREA_NOMEM;
+  line->pieces = pieces;
   return MAREA_OK;
 }
 

@@ -17,13 +17,9 @@ static marea_status add(marea_phrases_found *found, marea_text phrase, double sc
   if (found->phrases == NULL) return MAREA_NOMEM;
   int32_t place = marea_vocabulary_add(found->phrases, phrase.bytes, phrase.length);
   if (place < 0) return marea_error_code();
-  if ((size_t)place >= found->capacity) {
-    size_t capacity = 2 * found->capacity + 64;
-    double *scores = marea_realloc(found->scores, capacity * sizeof *scores);
-    if (scores == NULL) return MAREA_NOMEM;
-    found->scores = scores;
-    found->capacity = capacity;
-  }
+  double *scores = marea_grow(found->scores, &found->capacity, (size_t)place + 1, sizeof *scores);
+  if (scores == NULL) return MAREA_NOMEM;
+  found->scores = scores;
   found->phrases->words[place].count += count;
   found->scores[place] = score;
   return MAREA_OK;

@@ -291,6 +291,8 @@ static marea_status emit_within(const run *r, const marea_token *token, marea_te
     size_t from = begin > pad ? begin - pad : 0, to = end > pad ? end - pad : 0;
     if (from > token->length) from = token->length;
     if (to > token->length) to = token->length;
+    /* The bytes of a phrase are not those of the text: its parts are placed where it is. */
+    if (token->end - token->begin != token->length) from = 0, to = token->end - token->begin;
     marea_status status = emit(r, (marea_token){padded.bytes + begin, end - begin,
                                                 token->begin + from, token->begin + to});
     if (status != MAREA_OK || end == padded.length) return status;

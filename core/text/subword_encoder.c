@@ -122,10 +122,9 @@ typedef struct job {
 static marea_status push(job *j, int32_t id, size_t begin, size_t end) {
   places *p = j->places;
   if (p != NULL) {
-    void *list = p->list;
-    marea_status status = subword_reserve(&list, &p->capacity, p->count + 1, sizeof *p->list);
+    marea_place *list = marea_grow(p->list, &p->capacity, p->count + 1, sizeof *list);
+    if (list == NULL) return MAREA_NOMEM;
     p->list = list;
-    if (status != MAREA_OK) return status;
     p->list[p->count++] = (marea_place){begin, end};
   }
   return marea_sequences_push(j->ids, id);
@@ -198,10 +197,9 @@ static marea_status take_word(void *context, const marea_token *word) {
   const char *bytes = word->bytes;
   size_t count, length = word->length, added = 0;
   if (before.length > 0 && !begins_with(bytes, length, before)) {
-    void *room = b->word;
-    marea_status status = subword_reserve(&room, &b->word_capacity, length + before.length, 1);
+    char *room = marea_grow(b->word, &b->word_capacity, length + before.length, 1);
+    if (room == NULL) return MAREA_NOMEM;
     b->word = room;
-    if (status != MAREA_OK) return status;
     memcpy(b->word, before.bytes, before.length);
     memcpy(b->word + before.length, bytes, length);
     bytes = b->word;
