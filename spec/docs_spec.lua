@@ -39,7 +39,7 @@ describe("the documentation names", function()
     check("tensor.lua", native.tensor_metatable.methods)
   end)
 
-  for _, room in ipairs{ "losses", "metrics", "optim", "callbacks", "corpora", "sequence" } do
+  for _, room in ipairs{ "losses", "metrics", "optim", "callbacks", "sequence" } do
     it("everything in " .. room, function()
       check(room .. ".lua", functions_of(marea[room]))
     end)

@@ -79,19 +79,24 @@ function targets.pipeline_config(bytes)
   assert(json.encode(pipeline:get_config()))
 end
 
--- Everything a tokenizer can do, with texts; what it raises must be messages of ours.
-local function try_tokenizer(tokenizer)
-  local ids = tokenizer:encode(SAMPLES)
-  for _, list in ipairs(ids) do tokenizer:decode(list) end
-  for _, sample in ipairs(SAMPLES) do tokenizer:tokens(sample) end
-  return ids
-end
-
-function targets.huggingface(_, path)
+function targets.tokenizer_json(bytes, path)
   local tokenizer = giving(text.huggingface.load, path)
   if not tokenizer then return end
-  raising(try_tokenizer, tokenizer)
-  raising(function() return json.encode(text.huggingface.describe(tokenizer)) end)
+  local ids = raising(tokenizer.encode, tokenizer, SAMPLES)
+  for _, list in ipairs(ids or {}) do
+    local decoded = raising(tokenizer.decode, tokenizer, list, { specials = true })
+    assert(decoded == nil or type(decoded) == "string")
+  end
+  for _, sample in ipairs(SAMPLES) do
+    local _, first, last = raising(tokenizer.places, tokenizer, sample)
+    for i = 1, #(first or {}) do
+      assert(first[i] >= 1 and last[i] <= #sample and first[i] <= last[i] + 1)
+    end
+  end
+  local again = raising(text.huggingface.describe, tokenizer)
+  if again then giving(json.decode, json.encode(again)) end
+  raising(text.SubwordTokenizer.from_config, json.decode(json.encode(tokenizer:get_config())))
+  assert(bytes)
 end
 
 function targets.model(_, path)

@@ -10,11 +10,10 @@
 /* ---- a word's first symbols ---- */
 
 static marea_status add_symbol(marea_subword_worker *w, int32_t piece, size_t begin, size_t end) {
-  void *symbols = w->symbols;
-  marea_status status =
-      subword_reserve(&symbols, &w->symbol_capacity, w->symbol_count + 1, sizeof *w->symbols);
+  subword_symbol *symbols =
+      marea_grow(w->symbols, &w->symbol_capacity, w->symbol_count + 1, sizeof *symbols);
+  if (symbols == NULL) return MAREA_NOMEM;
   w->symbols = symbols;
-  if (status != MAREA_OK) return status;
   w->symbols[w->symbol_count++] = (subword_symbol){piece, (uint32_t)begin, (uint32_t)end, -1, -1};
   return MAREA_OK;
 }
@@ -76,10 +75,10 @@ static marea_status byte_symbols(marea_subword_worker *w, const char *word, size
 }
 
 static marea_status spelling_room(marea_subword_worker *w, size_t wanted) {
-  void *spelling = w->spelling;
-  marea_status status = subword_reserve(&spelling, &w->spelling_capacity, wanted, 1);
+  char *spelling = marea_grow(w->spelling, &w->spelling_capacity, wanted, 1);
+  if (spelling == NULL) return MAREA_NOMEM;
   w->spelling = spelling;
-  return status;
+  return MAREA_OK;
 }
 
 /* The character with the prefix or suffix that its place in the word asks for. */
@@ -156,11 +155,9 @@ static bool goes_before(subword_candidate a, subword_candidate b) {
 }
 
 static marea_status heap_push(marea_subword_worker *w, subword_candidate c) {
-  void *heap = w->heap;
-  marea_status status =
-      subword_reserve(&heap, &w->heap_capacity, w->heap_count + 1, sizeof *w->heap);
+  subword_candidate *heap = marea_grow(w->heap, &w->heap_capacity, w->heap_count + 1, sizeof *heap);
+  if (heap == NULL) return MAREA_NOMEM;
   w->heap = heap;
-  if (status != MAREA_OK) return status;
   size_t at = w->heap_count++;
   for (; at > 0 && goes_before(c, w->heap[(at - 1) / 2]); at = (at - 1) / 2)
     w->heap[at] = w->heap[(at - 1) / 2];
@@ -190,12 +187,12 @@ static marea_status offer(marea_subword_worker *w, int32_t at) {
 }
 
 static marea_status skip(marea_subword_worker *w, subword_candidate c) {
-  void *skipped = w->skipped;
-  marea_status status =
-      subword_reserve(&skipped, &w->skipped_capacity, w->skipped_count + 1, sizeof *w->skipped);
+  subword_candidate *skipped =
+      marea_grow(w->skipped, &w->skipped_capacity, w->skipped_count + 1, sizeof *skipped);
+  if (skipped == NULL) return MAREA_NOMEM;
   w->skipped = skipped;
-  if (status == MAREA_OK) w->skipped[w->skipped_count++] = c;
-  return status;
+  w->skipped[w->skipped_count++] = c;
+  return MAREA_OK;
 }
 
 /* Carries a merge out unless its symbols have changed since it was offered. */

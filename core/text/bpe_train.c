@@ -74,11 +74,11 @@ static void trainer_clear(trainer *t) {
 static int32_t add_piece(trainer *t, const char *bytes, size_t size, int32_t length) {
   size_t before = t->pieces->word_count;
   int32_t id = marea_vocabulary_add(t->pieces, bytes, size);
-  void *lengths = t->lengths;
-  marea_status status =
-      subword_reserve(&lengths, &t->length_capacity, t->pieces->word_count, sizeof *t->lengths);
+  if (id < 0) return -1;
+  int32_t *lengths =
+      marea_grow(t->lengths, &t->length_capacity, t->pieces->word_count, sizeof *lengths);
+  if (lengths == NULL) return -1;
   t->lengths = lengths;
-  if (id < 0 || status != MAREA_OK) return -1;
   if (t->pieces->word_count > before) t->lengths[id] = length;
   return id;
 }
@@ -234,12 +234,10 @@ static marea_status new_link(trainer *t, int32_t word, int32_t next, int32_t *at
   if (*at >= 0) {
     t->free_link = t->links[*at].next;
   } else {
-    void *links = t->links;
     if (t->link_count >= INT32_MAX - 1) return marea_fail(MAREA_RANGE, "too many pairs");
-    marea_status status =
-        subword_reserve(&links, &t->link_capacity, t->link_count + 1, sizeof *t->links);
+    link *links = marea_grow(t->links, &t->link_capacity, t->link_count + 1, sizeof *links);
+    if (links == NULL) return MAREA_NOMEM;
     t->links = links;
-    if (status != MAREA_OK) return status;
     *at = (int32_t)t->link_count++;
   }
   t->links[*at] = (link){word, next};
@@ -250,11 +248,9 @@ static pair_state *pair_of(trainer *t, uint64_t key) {
   int32_t *number = marea_pair_put(&t->index, key, (int32_t)t->pair_count);
   if (number == NULL) return NULL;
   if ((size_t)*number < t->pair_count) return &t->pairs[*number];
-  void *pairs = t->pairs;
-  marea_status status =
-      subword_reserve(&pairs, &t->pair_capacity, t->pair_count + 1, sizeof *t->pairs);
+  pair_state *pairs = marea_grow(t->pairs, &t->pair_capacity, t->pair_count + 1, sizeof *pairs);
+  if (pairs == NULL) return NULL;
   t->pairs = pairs;
-  if (status != MAREA_OK) return NULL;
   t->pairs[t->pair_count] = (pair_state){.key = key, .first = -1};
   return &t->pairs[t->pair_count++];
 }
@@ -268,11 +264,10 @@ static marea_status change_pair(trainer *t, int32_t left, int32_t right, int32_t
   if (change < 0) return MAREA_OK;
   if (p->first >= 0 && t->links[p->first].word == word) return MAREA_OK;
   if (p->first < 0) {
-    void *touched = t->touched;
-    marea_status status =
-        subword_reserve(&touched, &t->touched_capacity, t->touched_count + 1, sizeof *t->touched);
+    int32_t *touched =
+        marea_grow(t->touched, &t->touched_capacity, t->touched_count + 1, sizeof *touched);
+    if (touched == NULL) return MAREA_NOMEM;
     t->touched = touched;
-    if (status != MAREA_OK) return status;
     t->touched[t->touched_count++] = (int32_t)(p - t->pairs);
   }
   return new_link(t, word, p->first, &p->first);
@@ -283,11 +278,9 @@ static bool goes_before(const pair_entry *a, const pair_entry *b) {
 }
 
 static marea_status heap_push(trainer *t, pair_entry entry) {
-  void *heap = t->heap;
-  marea_status status =
-      subword_reserve(&heap, &t->heap_capacity, t->heap_count + 1, sizeof *t->heap);
+  pair_entry *heap = marea_grow(t->heap, &t->heap_capacity, t->heap_count + 1, sizeof *heap);
+  if (heap == NULL) return MAREA_NOMEM;
   t->heap = heap;
-  if (status != MAREA_OK) return status;
   size_t at = t->heap_count++;
   for (; at > 0 && goes_before(&entry, &t->heap[(at - 1) / 2]); at = (at - 1) / 2)
     t->heap[at] = t->heap[(at - 1) / 2];
@@ -406,12 +399,12 @@ static marea_status carry_out(trainer *t, const pair_entry *top) {
   int32_t left = (int32_t)(top->key >> 32), right = (int32_t)(top->key & UINT32_MAX);
   int32_t result = join(t, left, right);
   if (result < 0) return marea_error_code();
-  void *merges = t->merges;
-  marea_status status =
-      subword_reserve(&merges, &t->merge_capacity, t->merge_count + 1, sizeof *t->merges);
+  subword_merge *merges =
+      marea_grow(t->merges, &t->merge_capacity, t->merge_count + 1, sizeof *merges);
+  if (merges == NULL) return MAREA_NOMEM;
   t->merges = merges;
-  if (status != MAREA_OK) return status;
   t->merges[t->merge_count++] = (subword_merge){left, right, result};
+  marea_status status = MAREA_OK;
   for (int32_t at = top->first; at >= 0 && status == MAREA_OK; at = t->links[at].next)
     status = merge_in_word(t, t->links[at].word, left, right, result);
   free_links(t, top->first);

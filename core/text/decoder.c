@@ -84,26 +84,18 @@ static marea_text list_at(const list *l, size_t i) {
 
 /* Bytes behind the last piece; list_end makes them a piece. */
 static marea_status list_put(list *l, const char *bytes, size_t length) {
-  if (length > l->capacity - l->used) {
-    size_t wider = 2 * (l->used + length) + 64;
-    char *moved = marea_realloc(l->bytes, wider);
-    if (moved == NULL) return MAREA_NOMEM;
-    l->bytes = moved;
-    l->capacity = wider;
-  }
+  char *moved = marea_grow(l->bytes, &l->capacity, l->used + length + 1, 1);
+  if (moved == NULL) return MAREA_NOMEM;
+  l->bytes = moved;
   if (length > 0) memcpy(l->bytes + l->used, bytes, length);
   l->used += length;
   return MAREA_OK;
 }
 
 static marea_status list_end(list *l) {
-  if (l->count == l->end_capacity) {
-    size_t wider = 2 * l->end_capacity + 16;
-    size_t *moved = marea_realloc(l->ends, wider * sizeof *moved);
-    if (moved == NULL) return MAREA_NOMEM;
-    l->ends = moved;
-    l->end_capacity = wider;
-  }
+  size_t *moved = marea_grow(l->ends, &l->end_capacity, l->count + 1, sizeof *moved);
+  if (moved == NULL) return MAREA_NOMEM;
+  l->ends = moved;
   l->ends[l->count++] = l->used;
   return MAREA_OK;
 }

@@ -1,11 +1,6 @@
 #include "text/encoding.h"
 
-#include <stdio.h>
-
-#include "base/memory.h"
-#include "base/threads.h"
-
-enum { RUN_BYTES = 1 << 18 };
+#include "text/text_runs.h"
 
 /* The id of a word whose place in the vocabulary is known. */
 static int32_t id_of(const marea_encoding *e, const char *bytes, size_t length, int32_t place,
@@ -33,32 +28,17 @@ int32_t marea_encode_word(const marea_encoding *e, const char *bytes, size_t len
   return id_of(e, bytes, length, place, report);
 }
 
-/* Runs of texts are encoded side by side and then joined in order. */
-typedef struct run {
-  size_t first, last, failed_text;
-  marea_sequences *sequences;
-  marea_encoding_report report;
-  marea_status status;
-  char message[200];
-} run;
-
-typedef struct encoding_work {
-  const marea_encoding *encoding;
-  const marea_pipeline *pipeline;
-  const marea_text *texts;
-  run *runs;
-} encoding_work;
-
 typedef struct receiver {
   const marea_encoding *encoding;
-  run *run;
+  marea_sequences *sequences;
+  marea_encoding_report *report;
   size_t count; /* words that wait for their places */
   marea_prepared words[MAREA_PREPARED];
 } receiver;
 
 static marea_status push(const receiver *r, const char *bytes, size_t length, int32_t place) {
-  int32_t id = id_of(r->encoding, bytes, length, place, &r->run->report);
-  return id < 0 ? MAREA_OK : marea_sequences_push(r->run->sequences, id);
+  int32_t id = id_of(r->encoding, bytes, length, place, r->report);
+  return id < 0 ? MAREA_OK : marea_sequences_push(r->sequences, id);
 }
 
 static marea_status push_waiting(receiver *r) {
@@ -83,49 +63,41 @@ static marea_status push_at_once(void *context, const marea_token *token) {
   return push(r, token->bytes, token->length, place);
 }
 
-static marea_status encode_run(const encoding_work *work, run *r, marea_pipeline_scratch *scratch) {
-  receiver to = {.encoding = work->encoding, .run = r};
+typedef struct encoding_work {
+  const marea_encoding *encoding;
+  const marea_pipeline *pipeline;
+  const marea_text *texts;
+} encoding_work;
+
+static marea_status encode_texts(const encoding_work *work, marea_text_run *run,
+                                 marea_pipeline_scratch *scratch) {
+  receiver to = {.encoding = work->encoding, .sequences = run->sequences, .report = run->report};
   marea_token_sink *sink = marea_pipeline_keeps_tokens(work->pipeline) ? let_wait : push_at_once;
-  for (size_t i = r->first; i < r->last; i++) {
-    size_t before = r->sequences->id_count;
-    r->failed_text = i;
+  for (run->text = run->first; run->text < run->last; run->text++) {
+    size_t before = run->sequences->id_count;
     marea_status status =
-        marea_pipeline_run(work->pipeline, work->texts[i], false, scratch, sink, &to);
+        marea_pipeline_run(work->pipeline, work->texts[run->text], false, scratch, sink, &to);
     if (status == MAREA_OK) status = push_waiting(&to);
-    if (status == MAREA_OK) status = marea_sequences_end(r->sequences);
+    if (status == MAREA_OK) status = marea_sequences_end(run->sequences);
     if (status != MAREA_OK) return status;
-    r->report.empty += r->sequences->id_count == before;
+    to.report->empty += run->sequences->id_count == before;
   }
   return MAREA_OK;
 }
 
-static void encode_piece(void *context, size_t number) {
-  const encoding_work *work = context;
-  run *r = &work->runs[number];
+static marea_status encode_run(void *context, marea_text_run *run) {
+  marea_encoding_report *report = run->report;
   marea_pipeline_scratch *scratch = marea_pipeline_scratch_new();
-  r->sequences = marea_sequences_new();
-  r->status = scratch == NULL || r->sequences == NULL ? MAREA_NOMEM : encode_run(work, r, scratch);
-  if (scratch != NULL) r->report.pipeline = scratch->report;
+  if (scratch == NULL) return MAREA_NOMEM;
+  marea_status status = encode_texts(context, run, scratch);
+  report->pipeline = scratch->report;
   marea_pipeline_scratch_free(scratch);
-  if (r->status != MAREA_OK) /* errors are per thread */
-    snprintf(r->message, sizeof r->message, "%s", marea_error_text());
+  return status;
 }
 
-/* Cuts the list into runs; returns their number. `runs` may be NULL. */
-static size_t cut_list(const marea_text *texts, size_t count, run *runs) {
-  size_t number = 0, bytes = 0, first = 0;
-  for (size_t i = 0; i < count; i++) {
-    bytes += texts[i].length + 1;
-    if (bytes < RUN_BYTES && i + 1 < count) continue;
-    if (runs != NULL) runs[number] = (run){.first = first, .last = i + 1};
-    number++;
-    first = i + 1;
-    bytes = 0;
-  }
-  return number;
-}
-
-static void add_report(marea_encoding_report *a, const marea_encoding_report *b) {
+static void add_report(void *to, const void *from) {
+  marea_encoding_report *a = to;
+  const marea_encoding_report *b = from;
   a->tokens += b->tokens;
   a->unknown += b->unknown;
   a->beyond += b->beyond;
@@ -133,41 +105,14 @@ static void add_report(marea_encoding_report *a, const marea_encoding_report *b)
   marea_pipeline_report_add(&a->pipeline, &b->pipeline);
 }
 
-static marea_status fail_run(const run *r) {
-  if (r->status != MAREA_FORMAT) return marea_fail(r->status, "%s", r->message);
-  return marea_fail(r->status, "text %zu: %s", r->failed_text + 1, r->message);
-}
-
-static marea_status join(run *runs, size_t number, marea_sequences *sequences,
-                         marea_encoding_report *report) {
-  marea_status status = MAREA_OK;
-  for (size_t i = 0; i < number; i++) {
-    run *r = &runs[i];
-    if (status == MAREA_OK && r->status != MAREA_OK) status = fail_run(r);
-    if (status == MAREA_OK) status = marea_sequences_append(sequences, r->sequences);
-    if (status == MAREA_OK) add_report(report, &r->report);
-    marea_sequences_free(r->sequences);
-  }
-  return status;
-}
-
 marea_status marea_encode_texts(const marea_encoding *encoding, const marea_pipeline *pipeline,
                                 const marea_text *texts, size_t count, marea_sequences *sequences,
                                 marea_encoding_report *report) {
-  size_t number = cut_list(texts, count, NULL);
-  run *runs = marea_alloc_zero(number, sizeof *runs);
-  if (runs == NULL) return MAREA_NOMEM;
-  cut_list(texts, count, runs);
-  encoding_work work = {encoding, pipeline, texts, runs};
-  if (marea_pipeline_has_function(pipeline)) {
-    for (size_t i = 0; i < number; i++) {
-      encode_piece(&work, i);
-      if (runs[i].status != MAREA_OK) break; /* the function must not be called again */
-    }
-  } else {
-    marea_parallel(number, encode_piece, &work);
-  }
-  marea_status status = join(runs, number, sequences, report);
-  marea_free(runs);
-  return status;
+  encoding_work work = {encoding, pipeline, texts};
+  marea_text_runs runs = {.encode = encode_run,
+                          .add_report = add_report,
+                          .context = &work,
+                          .report_bytes = sizeof *report,
+                          .serial = marea_pipeline_has_function(pipeline)};
+  return marea_text_runs_encode(&runs, texts, count, sequences, report);
 }

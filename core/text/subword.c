@@ -13,17 +13,6 @@ enum { DEFAULT_CHARACTERS = 100, SHOWN = 80 };
 
 static const double unknown_penalty = 10; /* below the least probable piece (Kudo, 2018) */
 
-marea_status subword_reserve(void **array, size_t *capacity, size_t wanted, size_t item) {
-  if (wanted <= *capacity) return MAREA_OK;
-  size_t wider = wanted + wanted / 2 + 16;
-  if (wanted > SIZE_MAX / 2 / item) return marea_fail(MAREA_NOMEM, "out of memory");
-  void *moved = marea_realloc(*array, wider * item);
-  if (moved == NULL) return MAREA_NOMEM;
-  *array = moved;
-  *capacity = wider;
-  return MAREA_OK;
-}
-
 /* For messages: the text's beginning, as an int length for "%.*s". */
 static int shown(marea_text text) {
   return text.length < SHOWN ? (int)text.length : SHOWN;
@@ -88,11 +77,10 @@ marea_status marea_subword_add(marea_subword *m, marea_text piece, int32_t id, d
   if (!isfinite(score))
     return marea_fail(MAREA_NONFINITE, "the score of \"%.*s\" is not finite", shown(piece),
                       piece.bytes);
-  void *entries = m->entries;
-  marea_status status =
-      subword_reserve(&entries, &m->entry_capacity, m->entry_count + 1, sizeof *m->entries);
+  subword_entry *entries =
+      marea_grow(m->entries, &m->entry_capacity, m->entry_count + 1, sizeof *entries);
+  if (entries == NULL) return MAREA_NOMEM;
   m->entries = entries;
-  if (status != MAREA_OK) return status;
   if (m->options.kind != MAREA_UNIGRAM &&
       marea_vocabulary_find(m->strings, piece.bytes, piece.length) >= 0)
     return marea_fail(MAREA_ARGUMENT, "the piece \"%.*s\" comes twice", shown(piece), piece.bytes);
@@ -128,11 +116,10 @@ marea_status marea_subword_merge(marea_subword *m, marea_text left, marea_text r
   int32_t result = junction(m, left, right, room);
   marea_free(room);
   if (result < 0) return missing(left, right, "their junction");
-  void *merges = m->merges;
-  marea_status status =
-      subword_reserve(&merges, &m->merge_capacity, m->merge_count + 1, sizeof *m->merges);
+  subword_merge *merges =
+      marea_grow(m->merges, &m->merge_capacity, m->merge_count + 1, sizeof *merges);
+  if (merges == NULL) return MAREA_NOMEM;
   m->merges = merges;
-  if (status != MAREA_OK) return status;
   int32_t *rank = marea_pair_put(&m->ranks, marea_pair_key(first, second), -1);
   if (rank == NULL) return MAREA_NOMEM;
   *rank = (int32_t)m->merge_count;
@@ -151,7 +138,7 @@ static marea_status index_entries(marea_subword *m) {
   m->id_of = marea_alloc_array(m->strings->word_count, sizeof *m->id_of);
   m->score_of = marea_alloc_array(m->strings->word_count, sizeof *m->score_of);
   if (m->id_of == NULL || m->score_of == NULL) return MAREA_NOMEM;
-  qsort(m->entries, m->entry_count, sizeof *m->entries, compare_entries);
+  if (m->entry_count > 0) qsort(m->entries, m->entry_count, sizeof *m->entries, compare_entries);
   for (size_t i = 0; i < m->entry_count; i++) {
     const subword_entry *e = &m->entries[i];
     if (i > 0 && m->entries[i - 1].id == e->id) {

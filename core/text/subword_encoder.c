@@ -1,14 +1,13 @@
 #include "text/subword_encoder.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/threads.h"
 #include "text/subword_internal.h"
+#include "text/text_runs.h"
 
-enum { RUN_BYTES = 1 << 18, POOL = 64, CACHE_BYTES = 1 << 24 };
+enum { POOL = 64, CACHE_BYTES = 1 << 24 };
 
 /* What one thread works with. */
 typedef struct bench {
@@ -123,10 +122,9 @@ typedef struct job {
 static marea_status push(job *j, int32_t id, size_t begin, size_t end) {
   places *p = j->places;
   if (p != NULL) {
-    void *list = p->list;
-    marea_status status = subword_reserve(&list, &p->capacity, p->count + 1, sizeof *p->list);
+    marea_place *list = marea_grow(p->list, &p->capacity, p->count + 1, sizeof *list);
+    if (list == NULL) return MAREA_NOMEM;
     p->list = list;
-    if (status != MAREA_OK) return status;
     p->list[p->count++] = (marea_place){begin, end};
   }
   return marea_sequences_push(j->ids, id);
@@ -151,8 +149,8 @@ static marea_status push_added(job *j, const marea_added_token *token, size_t be
 }
 
 /* Where the text lies that a scratch's last normalization gave. */
-static const char *base_of(const marea_normal_scratch *s, const char *given) {
-  return s->used_count > 0 ? s->steps[s->used[s->used_count - 1]].bytes : given;
+static const char *base_of(const marea_normal_scratch *s) {
+  return s->steps[s->used_count > 0 ? s->used[s->used_count - 1] : 0].bytes;
 }
 
 /* From bytes of the split pipeline's text back to the raw text. */
@@ -178,7 +176,7 @@ static marea_status push_word(job *j, const char *word, const marea_subword_toke
       status = marea_sequences_push(j->ids, tokens[i].id);
     return status;
   }
-  size_t at = (size_t)(word - base_of(&j->bench->split->normal, j->normal.bytes + j->piece));
+  size_t at = (size_t)(word - base_of(&j->bench->split->normal));
   for (size_t i = 0; i < count && status == MAREA_OK; i++) {
     size_t begin = tokens[i].begin > before ? tokens[i].begin - before : 0;
     size_t end = tokens[i].end > before ? tokens[i].end - before : 0;
@@ -199,10 +197,9 @@ static marea_status take_word(void *context, const marea_token *word) {
   const char *bytes = word->bytes;
   size_t count, length = word->length, added = 0;
   if (before.length > 0 && !begins_with(bytes, length, before)) {
-    void *room = b->word;
-    marea_status status = subword_reserve(&room, &b->word_capacity, length + before.length, 1);
+    char *room = marea_grow(b->word, &b->word_capacity, length + before.length, 1);
+    if (room == NULL) return MAREA_NOMEM;
     b->word = room;
-    if (status != MAREA_OK) return status;
     memcpy(b->word, before.bytes, before.length);
     memcpy(b->word + before.length, bytes, length);
     bytes = b->word;
@@ -282,20 +279,10 @@ static marea_status encode_text(job *j, marea_text text) {
 
 /* ---- many texts ---- */
 
-/* Runs of texts are encoded side by side and then joined in order. */
-typedef struct run {
-  size_t first, last, failed_text;
-  marea_sequences *sequences;
-  marea_subword_encoder_report report;
-  marea_status status;
-  char message[300];
-} run;
-
 typedef struct encoding_work {
   marea_subword_encoder *encoder;
   const marea_text *texts;
   const uint64_t *seed;
-  run *runs;
   places *places;
 } encoding_work;
 
@@ -305,52 +292,38 @@ static void start_bench(bench *b) {
   b->worker->report = (marea_subword_report){0};
 }
 
-static marea_status encode_run(const encoding_work *work, run *r, bench *b) {
+static marea_status encode_with(const encoding_work *work, marea_text_run *run, bench *b) {
+  marea_subword_encoder_report *report = run->report;
   job j = {.encoder = work->encoder,
            .bench = b,
-           .ids = r->sequences,
+           .ids = run->sequences,
            .places = work->places,
-           .report = &r->report};
+           .report = report};
   start_bench(b);
-  for (size_t i = r->first; i < r->last; i++) {
-    marea_stream stream = marea_stream_new(work->seed != NULL ? *work->seed : 0, i);
+  for (run->text = run->first; run->text < run->last; run->text++) {
+    marea_stream stream = marea_stream_new(work->seed != NULL ? *work->seed : 0, run->text);
     marea_subword_worker_stream(b->worker, work->seed != NULL ? &stream : NULL);
-    r->failed_text = i;
-    marea_status status = encode_text(&j, work->texts[i]);
+    marea_status status = encode_text(&j, work->texts[run->text]);
     if (status != MAREA_OK) return status;
   }
-  r->report.model = b->worker->report;
-  marea_pipeline_report_add(&r->report.pipeline, &b->normal->report);
-  marea_pipeline_report_add(&r->report.pipeline, &b->split->report);
+  report->model = b->worker->report;
+  marea_pipeline_report_add(&report->pipeline, &b->normal->report);
+  marea_pipeline_report_add(&report->pipeline, &b->split->report);
   return MAREA_OK;
 }
 
-static void encode_piece(void *context, size_t number) {
+static marea_status encode_run(void *context, marea_text_run *run) {
   const encoding_work *work = context;
-  run *r = &work->runs[number];
   pool_slot *slot = acquire(work->encoder);
-  r->sequences = marea_sequences_new();
-  r->status = slot == NULL || r->sequences == NULL ? MAREA_NOMEM : encode_run(work, r, slot->bench);
-  if (slot != NULL) atomic_flag_clear(&slot->busy);
-  if (r->status != MAREA_OK) /* errors are per thread */
-    snprintf(r->message, sizeof r->message, "%s", marea_error_text());
+  if (slot == NULL) return MAREA_NOMEM;
+  marea_status status = encode_with(work, run, slot->bench);
+  atomic_flag_clear(&slot->busy);
+  return status;
 }
 
-/* Cuts the list into runs; returns their number. `runs` may be NULL. */
-static size_t cut_list(const marea_text *texts, size_t count, run *runs) {
-  size_t number = 0, bytes = 0, first = 0;
-  for (size_t i = 0; i < count; i++) {
-    bytes += texts[i].length + 1;
-    if (bytes < RUN_BYTES && i + 1 < count) continue;
-    if (runs != NULL) runs[number] = (run){.first = first, .last = i + 1};
-    number++;
-    first = i + 1;
-    bytes = 0;
-  }
-  return number;
-}
-
-static void add_report(marea_subword_encoder_report *a, const marea_subword_encoder_report *b) {
+static void add_report(void *to, const void *from) {
+  marea_subword_encoder_report *a = to;
+  const marea_subword_encoder_report *b = from;
   a->model.words += b->model.words;
   a->model.tokens += b->model.tokens;
   a->model.unknown += b->model.unknown;
@@ -361,25 +334,6 @@ static void add_report(marea_subword_encoder_report *a, const marea_subword_enco
   marea_pipeline_report_add(&a->pipeline, &b->pipeline);
 }
 
-static marea_status fail_run(const run *r) {
-  if (r->status != MAREA_FORMAT && r->status != MAREA_STATE)
-    return marea_fail(r->status, "%s", r->message);
-  return marea_fail(r->status, "text %zu: %s", r->failed_text + 1, r->message);
-}
-
-static marea_status join(run *runs, size_t number, marea_sequences *sequences,
-                         marea_subword_encoder_report *report) {
-  marea_status status = MAREA_OK;
-  for (size_t i = 0; i < number; i++) {
-    run *r = &runs[i];
-    if (status == MAREA_OK && r->status != MAREA_OK) status = fail_run(r);
-    if (status == MAREA_OK) status = marea_sequences_append(sequences, r->sequences);
-    if (status == MAREA_OK) add_report(report, &r->report);
-    marea_sequences_free(r->sequences);
-  }
-  return status;
-}
-
 static bool has_function(const marea_subword_encoder_options *o) {
   return marea_pipeline_has_function(o->normalize) || marea_pipeline_has_function(o->first) ||
          marea_pipeline_has_function(o->rest);
@@ -387,18 +341,12 @@ static bool has_function(const marea_subword_encoder_options *o) {
 
 static marea_status encode_all(encoding_work *work, size_t count, marea_sequences *sequences,
                                marea_subword_encoder_report *report) {
-  size_t number = cut_list(work->texts, count, NULL);
-  work->runs = marea_alloc_zero(number, sizeof *work->runs);
-  if (work->runs == NULL) return MAREA_NOMEM;
-  cut_list(work->texts, count, work->runs);
-  if (has_function(&work->encoder->options)) {
-    for (size_t i = 0; i < number; i++) encode_piece(work, i);
-  } else {
-    marea_parallel(number, encode_piece, work);
-  }
-  marea_status status = join(work->runs, number, sequences, report);
-  marea_free(work->runs);
-  return status;
+  marea_text_runs runs = {.encode = encode_run,
+                          .add_report = add_report,
+                          .context = work,
+                          .report_bytes = sizeof *report,
+                          .serial = has_function(&work->encoder->options)};
+  return marea_text_runs_encode(&runs, work->texts, count, sequences, report);
 }
 
 marea_status marea_subword_encode_texts(marea_subword_encoder *e, const marea_text *texts,

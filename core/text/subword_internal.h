@@ -78,9 +78,6 @@ struct marea_subword_worker {
   marea_subword_report report;
 };
 
-/* Makes room for `wanted` items; doubles. */
-marea_status subword_reserve(void **array, size_t *capacity, size_t wanted, size_t item);
-
 /* Appends a token to the worker's. */
 marea_status subword_push(marea_subword_worker *worker, int32_t place, size_t begin, size_t end);
 

@@ -40,11 +40,10 @@ const marea_subword_report *marea_subword_worker_report(const marea_subword_work
 }
 
 marea_status subword_push(marea_subword_worker *w, int32_t place, size_t begin, size_t end) {
-  void *tokens = w->tokens;
-  marea_status status =
-      subword_reserve(&tokens, &w->token_capacity, w->token_count + 1, sizeof *w->tokens);
+  marea_subword_token *tokens =
+      marea_grow(w->tokens, &w->token_capacity, w->token_count + 1, sizeof *tokens);
+  if (tokens == NULL) return MAREA_NOMEM;
   w->tokens = tokens;
-  if (status != MAREA_OK) return status;
   w->unknown += place == w->model->unknown;
   w->tokens[w->token_count++] =
       (marea_subword_token){w->model->id_of[place], (uint32_t)begin, (uint32_t)end};

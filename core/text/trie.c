@@ -3,14 +3,11 @@
 #include "base/memory.h"
 
 static marea_status new_node(marea_trie *t) {
-  if (t->node_count == t->node_capacity) {
-    size_t wider = t->node_capacity + t->node_capacity / 2 + 256;
-    if (wider > INT32_MAX / 2) return marea_fail(MAREA_RANGE, "a trie holds at most 2^30 nodes");
-    int32_t *values = marea_realloc(t->values, wider * sizeof *values);
-    if (values == NULL) return MAREA_NOMEM;
-    t->values = values;
-    t->node_capacity = wider;
-  }
+  if (t->node_count >= INT32_MAX / 2)
+    return marea_fail(MAREA_RANGE, "a trie holds at most 2^30 nodes");
+  int32_t *values = marea_grow(t->values, &t->node_capacity, t->node_count + 1, sizeof *values);
+  if (values == NULL) return MAREA_NOMEM;
+  t->values = values;
   t->values[t->node_count++] = -1;
   return MAREA_OK;
 }

@@ -1,7 +1,6 @@
 /* Unigram, applied: the pieces with the largest sum of log probabilities (Viterbi, 1967), found by
  * walking the trie from each character. */
-#include <string.h>
-
+#include "base/memory.h"
 #include "text/subword_internal.h"
 
 static size_t character_width(const char *bytes, size_t left) {
@@ -71,13 +70,12 @@ static void turn_round(subword_path *paths, size_t length) {
 }
 
 marea_status subword_unigram(marea_subword_worker *w, const char *word, size_t length) {
-  void *paths = w->paths;
-  marea_status status = subword_reserve(&paths, &w->path_capacity, length + 1, sizeof *w->paths);
+  subword_path *paths = marea_grow(w->paths, &w->path_capacity, length + 1, sizeof *paths);
+  if (paths == NULL) return MAREA_NOMEM;
   w->paths = paths;
-  if (status != MAREA_OK) return status;
   for (size_t i = 0; i <= length; i++) w->paths[i] = (subword_path){0, -1, UINT32_MAX};
   w->paths[0].begin = 0;
-  status = walk(w, word, length);
+  marea_status status = walk(w, word, length);
   if (status != MAREA_OK) return status;
   turn_round(w->paths, length);
   for (size_t begin = 0, end; begin < length && status == MAREA_OK; begin = end) {

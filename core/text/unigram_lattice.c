@@ -14,12 +14,11 @@ static const double unknown_penalty = 10;
 marea_status unigram_pieces_add(unigram_pieces *p, marea_text string, double score) {
   int32_t place = marea_vocabulary_add(p->strings, string.bytes, string.length);
   if (place < 0) return marea_error_code();
-  void *scores = p->scores;
-  marea_status status =
-      subword_reserve(&scores, &p->capacity, p->strings->word_count, sizeof *p->scores);
+  double *scores = marea_grow(p->scores, &p->capacity, p->strings->word_count, sizeof *scores);
+  if (scores == NULL) return MAREA_NOMEM;
   p->scores = scores;
-  if (status == MAREA_OK) p->scores[place] = score;
-  return status;
+  p->scores[place] = score;
+  return MAREA_OK;
 }
 
 marea_status unigram_pieces_new(unigram_pieces *p) {
@@ -94,11 +93,9 @@ static void link_end(unigram_lattice *l, int32_t node, size_t at) {
 
 static marea_status add_node(unigram_lattice *l, int32_t piece, size_t begin, size_t end,
                              double score) {
-  void *nodes = l->nodes;
-  marea_status status =
-      subword_reserve(&nodes, &l->node_capacity, l->node_count + 1, sizeof *l->nodes);
+  unigram_node *nodes = marea_grow(l->nodes, &l->node_capacity, l->node_count + 1, sizeof *nodes);
+  if (nodes == NULL) return MAREA_NOMEM;
   l->nodes = nodes;
-  if (status != MAREA_OK) return status;
   int32_t node = (int32_t)l->node_count++;
   l->nodes[node] = (unigram_node){.piece = piece,
                                   .begin = (uint32_t)begin,
@@ -164,11 +161,9 @@ marea_status unigram_lattice_best(unigram_lattice *l, size_t length, size_t avoi
     for (int32_t i = l->begins[at]; i >= 0; i = l->nodes[i].next_begin)
       find_previous(l, i, avoided);
   for (int32_t i = l->nodes[END].previous; i > BEGINNING; i = l->nodes[i].previous) {
-    void *path = l->path;
-    marea_status status =
-        subword_reserve(&path, &l->path_capacity, l->path_count + 1, sizeof *l->path);
+    int32_t *path = marea_grow(l->path, &l->path_capacity, l->path_count + 1, sizeof *path);
+    if (path == NULL) return MAREA_NOMEM;
     l->path = path;
-    if (status != MAREA_OK) return status;
     l->path[l->path_count++] = i;
   }
   return MAREA_OK;

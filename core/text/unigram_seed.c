@@ -65,20 +65,17 @@ static marea_status read_words(seeder *s) {
 }
 
 static marea_status add_group(seeder *s, size_t first, size_t count) {
-  void *groups = s->next_groups;
-  marea_status status =
-      subword_reserve(&groups, &s->next_capacity, s->next_count + 1, sizeof *s->next_groups);
+  group *groups = marea_grow(s->next_groups, &s->next_capacity, s->next_count + 1, sizeof *groups);
+  if (groups == NULL) return MAREA_NOMEM;
   s->next_groups = groups;
-  if (status == MAREA_OK) s->next_groups[s->next_count++] = (group){first, count};
-  return status;
+  s->next_groups[s->next_count++] = (group){first, count};
+  return MAREA_OK;
 }
 
 static marea_status add_seed(seeder *s, const place *any, size_t length, size_t count) {
-  void *seeds = s->seeds;
-  marea_status status =
-      subword_reserve(&seeds, &s->seed_capacity, s->seed_count + 1, sizeof *s->seeds);
+  seed *seeds = marea_grow(s->seeds, &s->seed_capacity, s->seed_count + 1, sizeof *seeds);
+  if (seeds == NULL) return MAREA_NOMEM;
   s->seeds = seeds;
-  if (status != MAREA_OK) return status;
   s->seeds[s->seed_count++] =
       (seed){(uint64_t)count * length, s->offset[any->at], s->offset[any->at + length]};
   return MAREA_OK;
@@ -163,7 +160,7 @@ static marea_status add_characters(const seeder *s, unigram_pieces *pieces) {
 
 static marea_status add_substrings(seeder *s, size_t seed_size, unigram_pieces *pieces) {
   pool = s->words->pool;
-  qsort(s->seeds, s->seed_count, sizeof *s->seeds, compare_seeds);
+  if (s->seed_count > 0) qsort(s->seeds, s->seed_count, sizeof *s->seeds, compare_seeds);
   marea_status status = MAREA_OK;
   for (size_t i = 0; i < s->seed_count && status == MAREA_OK; i++) {
     const seed *x = &s->seeds[i];

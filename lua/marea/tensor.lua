@@ -111,6 +111,8 @@ local native = require "marea.native"
 -- Products and layers ---------------------------------------------------------------------------
 
 --- (…, M, K) times (K, N), or (…, K, N) with equal leading axes → (…, M, N). @function matmul
+--- A sparse matrix (N, V) times w (V, U) plus bias (U), which may be missing; see marea.sparse.
+-- @function sparse_matmul
 --- x (…, D) times kernel (D, U) plus bias (U), which may be missing → (…, U). @function affine
 --- Rows of the table (V, D) at ids (…) from 0 → (…, D); the gradient is row-sparse. @function embedding
 --- Inverted dropout with a random stream (Srivastava et al., 2014). @function dropout

@@ -340,6 +340,34 @@ local function is_shown(self, id, specials)
   return unknown and id >= unknown and id < unknown + self.unknown_buckets
 end
 
+-- What marea.text.reading asks of every reader of texts.
+
+function Pipeline:id_count()
+  return self.vocabulary:size()
+end
+
+function Pipeline:word_of(id)
+  return self.vocabulary:word(id)
+end
+
+function Pipeline:first_word_id()
+  return self.vocabulary:id(self.pad) == 0 and 1 or 0
+end
+
+function Pipeline:unknown_id()
+  return self.vocabulary:id(self.unknown)
+end
+
+function Pipeline:document_frequencies()
+  local vocabulary = self.vocabulary
+  local function frequency(id)
+    if vocabulary:is_special(id) then return 0 end
+    local _, documents = vocabulary:count(vocabulary:word(id))
+    return documents
+  end
+  return frequency, vocabulary:documents_seen()
+end
+
 --- Tokens of ids, joined; padding is left out.
 -- @tparam {integer,...} ids
 -- @tparam[opt] table given `join` (default " ", nothing when tokens are characters or bytes),
