@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/scan.h" /* MAREA_SLACK */
 
 /* ---- making ---- */
 
@@ -70,7 +71,7 @@ void marea_phrase_line_free(marea_phrase_line *line) {
 }
 
 static marea_status widen_line(marea_phrase_line *line, size_t length) {
-  char *bytes = marea_grow(line->bytes, &line->capacity, line->used + length, 1);
+  char *bytes = marea_grow(line->bytes, &line->capacity, line->used + length + MAREA_SLACK, 1);
   if (bytes == NULL) return MAREA_NOMEM;
   line->bytes = bytes;
   marea_phrase_piece *pieces =

@@ -53,7 +53,7 @@ typedef struct marea_phrase_piece {
 } marea_phrase_piece;
 
 /* The tokens of a text, one behind the other with the join between them, so that a phrase is a
- * stretch of bytes. A zeroed struct is empty. */
+ * stretch of bytes; MAREA_SLACK more bytes can be read. A zeroed struct is empty. */
 typedef struct marea_phrase_line {
   char *bytes;
   size_t used, capacity;
