@@ -5,7 +5,7 @@
 
 #include "base/threads.h"
 #include "fuzz.h"
-#include "text/phrases_count.h"
+#include "text/vocabulary/phrases_count.h"
 
 static const marea_text froms[] = {MAREA_TEXT(""),   MAREA_TEXT("a"),   MAREA_TEXT("aa"),
                                    MAREA_TEXT("ñÑ"), MAREA_TEXT(" \t"), MAREA_TEXT("\u0301"),
