@@ -353,3 +353,24 @@ describe("a model", function()
     end
   end)
 end)
+
+describe("a model file", function()
+  it("may carry a sub-word tokenizer, and reads raw text with it", function()
+    local nn = marea.nn
+    local texts = { "la marea sube", "la marea baja", "el mar y la luna" }
+    local tokenizer = marea.text.SubwordTokenizer{ kind = "bpe", byte_level = true, vocab_size = 280 }
+    tokenizer:fit(texts)
+    marea.manual_seed(1)
+    local model = marea.Sequential{ nn.Embedding{ tokenizer:id_count(), 4 }, nn.GRU{ 3 },
+      nn.Dense{ 1, activation = "sigmoid" } }
+    model:compile{ optimizer = "sgd", loss = "binary_crossentropy" }
+    model:fit(tokenizer:texts_to_padded(texts, { maxlen = 8 }), marea.tensor{ 1, 0, 1 },
+      { epochs = 1, verbose = 0 })
+    model.tokenizer, model.maxlen = tokenizer, 8
+    local path = os.tmpname()
+    assert(model:save(path))
+    local loaded = assert(marea.load(path))
+    os.remove(path)
+    assert.are.same(model:predict(texts):totable(), loaded:predict(texts):totable())
+  end)
+end)
