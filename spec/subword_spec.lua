@@ -1,6 +1,7 @@
 -- Sub-word models: training, cutting words, decoding, dropout, hostile input. Fixtures: merges and
 -- vocabularies of Hugging Face's trainers for the same word counts (scripts/fixtures/subword.py).
 local helper = require "spec.helper"
+local marea = require "marea"
 local json = require "marea.json"
 local native = require "marea.native"
 local subword = require "marea.text.subword"
