@@ -261,6 +261,9 @@ end
 -- has been counted.
 -- @treturn table report: what the stages changed or left out
 function Pipeline:count(texts)
+  if type(texts) == "string" then
+    error("Pipeline: expected a list of texts, got a single string; put it in { }", 0)
+  end
   local report, counts = {}, native.vocabulary()
   if type(texts) == "userdata" or (type(texts) == "table" and texts.batches) then
     texts = texts:batches()
