@@ -39,8 +39,9 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
   for (size_t i = 0; i < count; i++) {
     bool bytes = o->split_count > 0 && o->splits[i].kind == MAREA_SPLIT_BYTES;
     if (bytes && (i + 1 < count || o->within))
-      return marea_fail(MAREA_ARGUMENT, "pipeline: bytes must be the last splitter, and are not cut "
-                                        "into n-grams of characters");
+      return marea_fail(MAREA_ARGUMENT,
+                        "pipeline: bytes must be the last splitter, and are not cut "
+                        "into n-grams of characters");
     p->splitters[i] = marea_splitter_new(o->split_count > 0 ? &o->splits[i] : &whole);
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
