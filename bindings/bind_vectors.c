@@ -68,6 +68,7 @@ static void add_words(lua_State *L, marea_vectors *v, const marea_text *words, s
 /* vectors(list of words, tensor (V, D)[, type]) → vectors */
 static int make(lua_State *L) {
   size_t count;
+  lua_settop(L, 3);
   const marea_text *words = bind_texts(L, 1, &count);
   const marea_tensor *x = bind_tensor(L, 2);
   if (x->rank != 2 || x->dtype != MAREA_REAL || (size_t)x->size[0] != count)

@@ -240,19 +240,30 @@ static size_t count_numbers(const char *bytes, size_t length) {
   return count;
 }
 
-/* The smallest count of the first lines: words with blanks may end in numbers too. */
+/* The count that most of the first lines have, the first one among equals: a word with blanks may
+ * end in numbers too. */
+static size_t most_common(const size_t *counts, int n) {
+  int best = 0, best_votes = 0;
+  for (int i = 0; i < n; i++) {
+    int votes = 0;
+    for (int j = 0; j < n; j++) votes += counts[j] == counts[i];
+    if (votes > best_votes) best = i, best_votes = votes;
+  }
+  return n > 0 ? counts[best] : 0;
+}
+
 static size_t guess_width(const marea_feed *feed, size_t from) {
   const char *bytes = marea_feed_bytes(feed);
-  size_t there = marea_feed_there(feed), width = SIZE_MAX;
-  for (int i = 0; i < TRIED_LINES && from < there; i++) {
+  size_t there = marea_feed_there(feed), counts[TRIED_LINES];
+  int n = 0;
+  while (n < TRIED_LINES && from < there) {
     const char *end = memchr(bytes + from, '\n', there - from);
     size_t length = end != NULL ? (size_t)(end - bytes) - from : there - from;
-    if (end == NULL && !feed->at_end && i > 0) break;
-    size_t count = count_numbers(bytes + from, length);
-    if (trimmed(bytes + from, length) > 0 && count < width) width = count;
+    if (end == NULL && !feed->at_end && n > 0) break;
+    if (trimmed(bytes + from, length) > 0) counts[n++] = count_numbers(bytes + from, length);
     from += length + 1;
   }
-  return width == SIZE_MAX ? 0 : width;
+  return most_common(counts, n);
 }
 
 /* How many lines a plain file has, so that the matrix is asked for once. */
