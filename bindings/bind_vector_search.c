@@ -42,10 +42,19 @@ static void push_found(lua_State *L, const marea_found *found, size_t best) {
   }
 }
 
+enum { SEARCHES_BEFORE = 3, FEW_QUESTIONS = 4 };
+
+/* Who asks single questions again and again gets them answered faster; memory that is short is no
+ * reason to fail. */
+static void prepare(marea_vectors *v, size_t questions) {
+  if (questions > FEW_QUESTIONS || ++v->searches != SEARCHES_BEFORE) return;
+  if (marea_vectors_prepare(v) != MAREA_OK) marea_error_clear();
+}
+
 /* vectors:search(unit vectors, { best, positive, negative, multiply, first, last }) → list of lists
  * of rows, list of lists of scores */
 static int search(lua_State *L) {
-  const marea_vectors *v = bind_vectors(L, 1);
+  marea_vectors *v = bind_vectors(L, 1);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
   size_t term_count;
@@ -67,6 +76,7 @@ static int search(lua_State *L) {
     return luaL_error(L, "search: %I vectors, not a multiple of the terms",
                       (lua_Integer)term_count);
   s.questions = term_count / (s.positive + s.negative);
+  prepare(v, s.questions);
   marea_found *found = lua_newuserdatauv(L, (s.questions * s.best + 1) * sizeof *found, 0);
   bind_check(L, marea_vectors_search(v, &s, found));
   lua_createtable(L, (int)s.questions, 0);

@@ -103,6 +103,45 @@ describe("vectors", function()
     end
   end)
 
+  it("answer a question from bytes first as from all rows, to the bit", function()
+    marea.manual_seed(6)
+    local words = {}
+    for i = 1, 20000 do words[i] = "w" .. i end
+    local x = marea.randn{ 20000, 21 }
+    x:narrow(1, 300, 1):assign_(marea.zeros{ 1, 21 })
+    x:narrow(1, 500, 1):assign_(x:narrow(1, 7, 1)) -- equal scores go by row
+    local v = embeddings.Vectors{ words = words, matrix = x }
+    local function ask()
+      local text = {}
+      for _, word in ipairs{ "w1", "w7", "w300", "w500", "w20000" } do
+        for _, item in ipairs(v:most_similar{ positive = word, topn = 12 }) do
+          text[#text + 1] = ("%s %a"):format(item.word, item.score)
+        end
+        for _, item in ipairs(v:most_similar{ positive = word, topn = 3, restrict_vocab = 17000 }) do
+          text[#text + 1] = ("%s %a"):format(item.word, item.score)
+        end
+      end
+      return table.concat(text, "\n")
+    end
+    local bytes = helper.bytes()
+    local first = v:most_similar{ positive = "w7", topn = 12 }
+    assert.are.equal("w500", first[1].word)
+    ask() -- from the third question on there are bytes
+    assert.is_true(helper.bytes() > bytes + 20000 * 32)
+    local from_bytes = ask()
+    local fresh = {}
+    for _, word in ipairs{ "w1", "w7", "w300", "w500", "w20000" } do
+      for _, asked in ipairs{ { positive = word, topn = 12 },
+        { positive = word, topn = 3, restrict_vocab = 17000 } } do
+        local other = embeddings.Vectors{ words = words, matrix = x }
+        for _, item in ipairs(other:most_similar(asked)) do
+          fresh[#fresh + 1] = ("%s %a"):format(item.word, item.score)
+        end
+      end
+    end
+    assert.are.equal(table.concat(fresh, "\n"), from_bytes)
+  end)
+
   it("keep half and quarter rows that are near", function()
     local v = store()
     for kind, tolerance in pairs{ float16 = 2e-3, int8 = 2e-2 } do

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "embed/number.h"
 
 enum { GZIP_MOST = 1032 }; /* deflate packs at most so many bytes into one */
 
@@ -153,16 +154,22 @@ size_t marea_feed_header(const marea_feed *feed, uint64_t *rows, uint64_t *width
 
 static const char MAGIC[] = "\xBA\x16\x4F\x2F"; /* fastText's 793712314, little-endian */
 
-/* Whether the line behind the header holds text: a word and `width` numbers' worth of visible
- * characters, blanks and no control byte. */
+/* Whether the line behind the header is text: no control byte, and either fields for `width`
+ * numbers behind a word or a number as its second field. */
 static bool line_is_text(const char *line, size_t length, uint64_t width) {
   uint64_t fields = 1;
-  for (size_t i = 0; i < length && line[i] != '\n' && i < MAREA_FEED_BLOCK / 2; i++) {
+  const char *second = NULL;
+  size_t i = 0;
+  for (; i < length && line[i] != '\n'; i++) {
     unsigned char byte = (unsigned char)line[i];
     if (byte < 32 && byte != '\t' && byte != '\r') return false;
-    fields += (byte == ' ' || byte == '\t') && i > 0;
+    if ((byte != ' ' && byte != '\t') || i == 0) continue;
+    fields++;
+    if (second == NULL) second = line + i + 1;
   }
-  return fields > width;
+  double value;
+  while (i > 0 && line[i - 1] == '\r') i--;
+  return fields > width || (second != NULL && marea_number_read(&second, line + i, &value));
 }
 
 static marea_vector_format guess(const marea_feed *feed) {

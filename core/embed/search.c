@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "embed/best.h"
+#include "embed/sketch.h"
 #include "kernels/gemm.h"
 
 enum {
@@ -13,35 +15,6 @@ enum {
 };
 static const size_t SCRATCH_BYTES = 1 << 25; /* about what all pieces of a wave may take */
 static const double MULTIPLY_EPSILON = 1e-6;
-
-/* ---- lists of the best: a heap whose root is the worst ---- */
-
-static bool is_worse(const marea_found *a, const marea_found *b) {
-  return a->score < b->score || (a->score == b->score && a->row > b->row);
-}
-
-static void sink(marea_found *heap, size_t count, size_t at) {
-  marea_found item = heap[at];
-  for (;;) {
-    size_t child = 2 * at + 1;
-    if (child >= count) break;
-    if (child + 1 < count && is_worse(&heap[child + 1], &heap[child])) child++;
-    if (!is_worse(&heap[child], &item)) break;
-    heap[at] = heap[child];
-    at = child;
-  }
-  heap[at] = item;
-}
-
-/* A list begins full of these; every score is better. NaN never enters a list. */
-static const marea_found NOBODY = {-1e300, -1};
-
-static void offer(marea_found *heap, size_t count, double score, int64_t row) {
-  marea_found item = {score, row};
-  if (!(score >= heap[0].score) || !is_worse(&heap[0], &item)) return;
-  heap[0] = item;
-  sink(heap, count, 0);
-}
 
 static int by_score(const void *left, const void *right) {
   const marea_found *a = left, *b = right;
@@ -137,9 +110,10 @@ static void scan_piece(void *context, size_t piece) {
     marea_found *list = s->lists + (piece * s->questions + q) * s->best;
     double floor = s->found[(s->question + q) * search->best].score; /* what earlier waves had */
     if (search->multiply) combine(search, own, count);
-    for (size_t i = 0; i < s->best; i++) list[i] = NOBODY;
+    for (size_t i = 0; i < s->best; i++) list[i] = MAREA_NOBODY;
     for (size_t i = 0; i < count; i++)
-      if ((double)own[i] >= floor) offer(list, s->best, (double)own[i], (int64_t)(first + i));
+      if ((double)own[i] >= floor)
+        marea_best_offer(list, s->best, (double)own[i], (int64_t)(first + i));
   }
 }
 
@@ -152,7 +126,7 @@ static void merge_wave(const scan *s, size_t pieces) {
     for (size_t piece = 0; piece < pieces; piece++) {
       const marea_found *list = s->lists + (piece * s->questions + q) * s->best;
       for (size_t i = 0; i < s->best; i++)
-        if (list[i].row >= 0) offer(all, best, list[i].score, list[i].row);
+        if (list[i].row >= 0) marea_best_offer(all, best, list[i].score, list[i].row);
     }
   }
 }
@@ -192,12 +166,37 @@ static void plan(const marea_vectors *v, const scan *s, size_t *block, size_t *w
   if (*wave > piece_count) *wave = piece_count;
 }
 
+/* Few questions, and bytes to look at first: the scores are those that a full scan gives. */
+static marea_status search_by_sketch(const marea_vectors *v, const marea_search *search,
+                                     marea_found *found) {
+  for (size_t q = 0; q < search->questions; q++) {
+    size_t count;
+    const marea_real *term = search->terms + q * v->width;
+    int64_t *rows = marea_sketch_candidates(v, search, q, &count);
+    marea_real *row = marea_alloc_array(v->width, sizeof *row);
+    for (size_t i = 0; rows != NULL && row != NULL && i < count; i++) {
+      marea_real score;
+      marea_vectors_rows(v, (size_t)rows[i], 1, row);
+      score = dot(term, row, v->width);
+      normalise(v, (size_t)rows[i], 1, &score, 1);
+      marea_best_offer(found + q * search->best, search->best, (double)score, rows[i]);
+    }
+    bool failed = rows == NULL || row == NULL;
+    marea_free(rows);
+    marea_free(row);
+    if (failed) return MAREA_NOMEM;
+    qsort(found + q * search->best, search->best, sizeof *found, by_score);
+  }
+  return MAREA_OK;
+}
+
 marea_status marea_vectors_search(const marea_vectors *v, const marea_search *search,
                                   marea_found *found) {
   size_t block, wave;
   marea_status status = check(v, search);
-  for (size_t i = 0; i < search->questions * search->best; i++) found[i] = NOBODY;
+  for (size_t i = 0; i < search->questions * search->best; i++) found[i] = MAREA_NOBODY;
   if (status != MAREA_OK || search->questions == 0 || search->first == search->last) return status;
+  if (marea_sketch_suits(v, search)) return search_by_sketch(v, search, found);
   scan s = {.vectors = v,
             .search = search,
             .terms = search->positive + search->negative,

@@ -45,6 +45,7 @@ void marea_vectors_free(marea_vectors *v) {
     marea_free(v->norms);
   }
   if (!v->subwords.borrowed) marea_free(v->subwords.rows);
+  marea_sketch_free(v->sketch);
   marea_free(v->card);
   marea_mapping_close(&v->mapping);
   marea_free(v);

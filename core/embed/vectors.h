@@ -29,7 +29,9 @@ typedef struct marea_vectors {
   float *norms;  /* Euclidean, of the rows as stored */
   bool borrowed; /* data, scales, norms lie in the mapped file */
   marea_subwords subwords;
-  char *card; /* a text that travels with the file: source, licence; may be NULL */
+  struct marea_sketch *sketch; /* for searching; NULL until marea_vectors_prepare */
+  size_t searches;             /* of few questions, so far */
+  char *card;                  /* a text that travels with the file: source, licence; may be NULL */
   marea_mapping mapping;
 } marea_vectors;
 
@@ -40,6 +42,9 @@ enum { MAREA_MOST_ROWS = INT32_MAX - 8, MAREA_MOST_WIDTH = 1 << 20 };
  * MAREA_NOMEM; NULL then. */
 marea_vectors *marea_vectors_new(size_t width, marea_row_type type, size_t rows);
 void marea_vectors_free(marea_vectors *vectors); /* NULL is allowed */
+
+/* Frees what marea_vectors_prepare made; NULL is allowed. */
+void marea_sketch_free(struct marea_sketch *sketch);
 
 /* Appends a word and its row. *is_new false, nothing added, when the word is there already.
  * MAREA_NONFINITE for NaN and infinity, MAREA_RANGE for what float16 cannot hold. */

@@ -2,7 +2,6 @@
 -- @module marea.embeddings.transfer
 local native = require "marea.native"
 local options = require "marea.nn.options"
-local ops = require "marea.ops"
 
 local transfer = {}
 
@@ -170,10 +169,9 @@ end
 
 -- ---- the matrix ----------------------------------------------------------------------------------
 
-local function report_of(vocabulary, misses, by)
+local function report_of(misses, by)
   local function part() return { found = 0, total = 0, share = 0 } end
-  local report = { types = part(), tokens = part(), by = by, misses = misses }
-  return report
+  return { types = part(), tokens = part(), by = by, misses = misses }
 end
 
 local function count(part, found, n)
@@ -222,7 +220,7 @@ function transfer.matrix(self, source, given)
   options.choice("matrix", "oov", read.oov, { "zeros", "mean", "random", "unk", "subword" })
   local vocabulary, chain = ids_of(source), chain_of(read.fallback)
   local rows, by, misses, missed_ids = {}, {}, {}, {}
-  local report = report_of(vocabulary, misses, by)
+  local report = report_of(misses, by)
   for id = 0, vocabulary.size - 1 do
     local word = vocabulary.words[id]
     local row, how
