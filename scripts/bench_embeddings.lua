@@ -46,7 +46,7 @@ end
 
 function jobs.one()
   local vectors = own_file()
-  vectors:most_similar("w1")
+  for _ = 1, 4 do vectors:most_similar("w1") end -- from the third question on it is at full speed
   local seconds = seconds_of(function()
     for i = 1, 100 do vectors:most_similar("w" .. i * 37) end
   end)
