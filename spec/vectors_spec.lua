@@ -114,7 +114,7 @@ describe("vectors", function()
     local function ask()
       local text = {}
       for _, word in ipairs{ "w1", "w7", "w300", "w500", "w20000" } do
-        for _, item in ipairs(v:most_similar{ positive = word, topn = 12 }) do
+        for _, item in ipairs(v:most_similar{ positive = word, topn = 200 }) do
           text[#text + 1] = ("%s %a"):format(item.word, item.score)
         end
         for _, item in ipairs(v:most_similar{ positive = word, topn = 3, restrict_vocab = 17000 }) do
@@ -124,14 +124,14 @@ describe("vectors", function()
       return table.concat(text, "\n")
     end
     local bytes = helper.bytes()
-    local first = v:most_similar{ positive = "w7", topn = 12 }
+    local first = v:most_similar{ positive = "w7", topn = 200 }
     assert.are.equal("w500", first[1].word)
     ask() -- from the third question on there are bytes
     assert.is_true(helper.bytes() > bytes + 20000 * 32)
     local from_bytes = ask()
     local fresh = {}
     for _, word in ipairs{ "w1", "w7", "w300", "w500", "w20000" } do
-      for _, asked in ipairs{ { positive = word, topn = 12 },
+      for _, asked in ipairs{ { positive = word, topn = 200 },
         { positive = word, topn = 3, restrict_vocab = 17000 } } do
         local other = embeddings.Vectors{ words = words, matrix = x }
         for _, item in ipairs(other:most_similar(asked)) do
