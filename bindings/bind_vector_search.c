@@ -42,12 +42,12 @@ static void push_found(lua_State *L, const marea_found *found, size_t best) {
   }
 }
 
-enum { SEARCHES_BEFORE = 3, FEW_QUESTIONS = 4 };
+enum { SEARCHES_BEFORE = 3 };
 
 /* Who asks single questions again and again gets them answered faster; memory that is short is no
  * reason to fail. */
 static void prepare(marea_vectors *v, size_t questions) {
-  if (questions > FEW_QUESTIONS || ++v->searches != SEARCHES_BEFORE) return;
+  if (questions != 1 || ++v->searches != SEARCHES_BEFORE) return;
   if (marea_vectors_prepare(v) != MAREA_OK) marea_error_clear();
 }
 

@@ -166,28 +166,23 @@ static void plan(const marea_vectors *v, const scan *s, size_t *block, size_t *w
   if (*wave > piece_count) *wave = piece_count;
 }
 
-/* Few questions, and bytes to look at first: the scores are those that a full scan gives. */
+/* One question, and bytes to look at first: the scores are those that a full scan gives. */
 static marea_status search_by_sketch(const marea_vectors *v, const marea_search *search,
                                      marea_found *found) {
-  for (size_t q = 0; q < search->questions; q++) {
-    size_t count;
-    const marea_real *term = search->terms + q * v->width;
-    int64_t *rows = marea_sketch_candidates(v, search, q, &count);
-    marea_real *row = marea_alloc_array(v->width, sizeof *row);
-    for (size_t i = 0; rows != NULL && row != NULL && i < count; i++) {
-      marea_real score;
-      marea_vectors_rows(v, (size_t)rows[i], 1, row);
-      score = dot(term, row, v->width);
-      normalise(v, (size_t)rows[i], 1, &score, 1);
-      marea_best_offer(found + q * search->best, search->best, (double)score, rows[i]);
-    }
-    bool failed = rows == NULL || row == NULL;
-    marea_free(rows);
-    marea_free(row);
-    if (failed) return MAREA_NOMEM;
-    qsort(found + q * search->best, search->best, sizeof *found, by_score);
+  size_t count;
+  int64_t *rows = marea_sketch_candidates(v, search, &count);
+  marea_real *row = marea_alloc_array(v->width, sizeof *row);
+  marea_status status = rows != NULL && row != NULL ? MAREA_OK : MAREA_NOMEM;
+  for (size_t i = 0; status == MAREA_OK && i < count; i++) {
+    marea_vectors_rows(v, (size_t)rows[i], 1, row);
+    marea_real score = dot(search->terms, row, v->width);
+    normalise(v, (size_t)rows[i], 1, &score, 1);
+    marea_best_offer(found, search->best, (double)score, rows[i]);
   }
-  return MAREA_OK;
+  marea_free(rows);
+  marea_free(row);
+  if (status == MAREA_OK) qsort(found, search->best, sizeof *found, by_score);
+  return status;
 }
 
 marea_status marea_vectors_search(const marea_vectors *v, const marea_search *search,

@@ -27,9 +27,9 @@ typedef struct marea_search {
 marea_status marea_vectors_search(const marea_vectors *vectors, const marea_search *search,
                                   marea_found *found);
 
-/* Makes later searches of few questions over many float32 rows several times as fast, for a quarter
- * more memory (rows in bytes, looked at first; the answers stay the same, bit for bit, for one
- * question at a time). Small stores and other types: nothing. MAREA_NOMEM. */
+/* Makes later searches of one question over many float32 rows several times as fast, for a quarter
+ * more memory (rows in bytes, looked at first; the answers stay the same, bit for bit). Small
+ * stores and other types: nothing. MAREA_NOMEM. */
 marea_status marea_vectors_prepare(marea_vectors *vectors);
 
 /* The cosines of all rows with one vector of length 1 into scores[rows]. */

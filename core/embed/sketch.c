@@ -14,8 +14,7 @@ enum {
   MOST_WIDTH = 4096,    /* sums of products fit 32 bits */
   CODE_MOST = 127,      /* of a row's number */
   QUESTION_MOST = 2047, /* of a question's number */
-  MOST_BEST = 256,
-  FEW_QUESTIONS = 4
+  MOST_BEST = 256
 };
 static const float ROUNDING = 4e-6f; /* of the 32-bit arithmetic around it */
 
@@ -122,7 +121,7 @@ static void encode_question(look *l, const marea_real *x, size_t width) {
 }
 
 bool marea_sketch_suits(const marea_vectors *v, const marea_search *search) {
-  return v->sketch != NULL && !search->multiply && search->questions <= FEW_QUESTIONS &&
+  return v->sketch != NULL && !search->multiply && search->questions == 1 &&
          search->best <= MOST_BEST && search->last - search->first >= LEAST_ROWS;
 }
 
@@ -147,7 +146,7 @@ static int64_t *choose(const look *l, double least, size_t *count) {
 }
 
 int64_t *marea_sketch_candidates(const marea_vectors *v, const marea_search *search,
-                                 size_t question, size_t *count) {
+                                 size_t *count) {
   size_t rows = search->last - search->first, pieces = marea_pieces(rows, ROWS);
   look l = {
       .sketch = v->sketch, .first = search->first, .last = search->last, .best = search->best};
@@ -156,7 +155,7 @@ int64_t *marea_sketch_candidates(const marea_vectors *v, const marea_search *sea
   l.cosines = marea_alloc_array(rows, sizeof *l.cosines);
   l.lists = marea_alloc_array(pieces * l.best, sizeof *l.lists);
   if (l.question != NULL && l.cosines != NULL && l.lists != NULL) {
-    encode_question(&l, search->terms + question * v->width, v->width);
+    encode_question(&l, search->terms, v->width);
     marea_parallel(pieces, look_piece, &l);
     list = choose(&l, threshold(&l, pieces), count);
   }

@@ -17,9 +17,9 @@ struct marea_sketch {
 /* Whether a search can begin with the sketch. */
 bool marea_sketch_suits(const marea_vectors *vectors, const marea_search *search);
 
-/* The rows (ascending) that can be among the best of a question; *count of them, in a block to be
- * freed with marea_free. NULL: MAREA_NOMEM. */
+/* The rows (ascending) that can be among the best of the one question; *count of them, in a block
+ * to be freed with marea_free. NULL: MAREA_NOMEM. */
 int64_t *marea_sketch_candidates(const marea_vectors *vectors, const marea_search *search,
-                                 size_t question, size_t *count);
+                                 size_t *count);
 
 #endif

@@ -30,7 +30,7 @@ typedef struct marea_vectors {
   bool borrowed; /* data, scales, norms lie in the mapped file */
   marea_subwords subwords;
   struct marea_sketch *sketch; /* for searching; NULL until marea_vectors_prepare */
-  size_t searches;             /* of few questions, so far */
+  size_t searches;             /* of one question, so far */
   char *card;                  /* a text that travels with the file: source, licence; may be NULL */
   marea_mapping mapping;
 } marea_vectors;

@@ -235,7 +235,9 @@ end
 -- or of { word, weight }), `topn` 10, `restrict_vocab` = n: only the first n rows, `method` "add"
 -- (3CosAdd: cosine with the mean of the vectors at length 1; Mikolov et al., 2013) or "mul"
 -- (3CosMul; Levy and Goldberg, 2014)
--- @treturn {{word,score,word=,score=,row=},...} the words asked about are left out
+-- @treturn {{word,score,word=,score=,row=},...} the words asked about are left out. From the third
+-- question on, a large float32 store keeps its rows in bytes too, to look there first: a quarter more
+-- memory, several times as fast, the same answers
 function Vectors:most_similar(given)
   if type(given) == "string" or ops.is_tensor(given) then given = { positive = given } end
   local read = options.read("most_similar", given, { positive = options.optional,
