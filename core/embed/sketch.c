@@ -9,7 +9,9 @@
 #include "kernels/simd/byte_dots.h"
 
 enum {
-  ROWS = 4096,          /* of a piece */
+  ROWS = 4096, /* of a piece */
+  BLOCK = 64,  /* rows that are passed over together */
+  LANES = 16,
   LEAST_ROWS = 16384,   /* below, a full scan is as quick */
   MOST_WIDTH = 4096,    /* sums of products fit 32 bits */
   CODE_MOST = 127,      /* of a row's number */
@@ -80,6 +82,7 @@ typedef struct look {
   int16_t *question;
   float scale, rest;  /* of the question: scale * codes + what has this length */
   float *cosines;     /* of rows first … last-1, from the bytes */
+  float *highest;     /* of each block: the most that one of its cosines can be */
   marea_found *lists; /* (pieces, best): the highest lower bounds */
 } look;
 
@@ -88,23 +91,44 @@ static float error_of(const look *l, size_t row) {
   return error + (1 + error) * l->rest;
 }
 
+/* Cosines from sums of products, and the highest that one of them can be. */
+static float scale_block(const look *l, size_t row, size_t count, const int32_t *sums,
+                         float *cosines) {
+  const float *restrict scales = l->sketch->scales + row;
+  float highest = -2, lanes[LANES], upper[BLOCK];
+  for (size_t i = 0; i < count; i++) {
+    cosines[i] = (float)sums[i] * (scales[i] * l->scale);
+    upper[i] = cosines[i] + error_of(l, row + i);
+  }
+  for (size_t i = count; i < BLOCK; i++) upper[i] = -2;
+  for (size_t lane = 0; lane < LANES; lane++) lanes[lane] = -2;
+  for (size_t i = 0; i < BLOCK; i += LANES)
+    for (size_t lane = 0; lane < LANES; lane++)
+      lanes[lane] = upper[i + lane] > lanes[lane] ? upper[i + lane] : lanes[lane];
+  for (size_t lane = 0; lane < LANES; lane++) highest = fmaxf(highest, lanes[lane]);
+  return highest;
+}
+
 static void look_piece(void *context, size_t piece) {
   const look *l = context;
   const struct marea_sketch *s = l->sketch;
   int32_t sums[ROWS];
   size_t first = l->first + piece * ROWS;
   size_t count = l->last - first < ROWS ? l->last - first : ROWS;
-  float *cosines = l->cosines + (first - l->first);
   marea_found *list = l->lists + piece * l->best;
+  for (size_t i = 0; i < l->best; i++) list[i] = MAREA_NOBODY;
   MAREA_PICK(marea_byte_dots)
       ->dots(s->codes + first * s->stride, count, s->stride, l->question, sums);
-  for (size_t i = 0; i < count; i++)
-    cosines[i] = (float)sums[i] * (s->scales[first + i] * l->scale);
-  for (size_t i = 0; i < l->best; i++) list[i] = MAREA_NOBODY;
-  for (size_t i = 0; i < count; i++)
-    if ((double)cosines[i] >= list[0].score)
-      marea_best_offer(list, l->best, (double)(cosines[i] - error_of(l, first + i)),
-                       (int64_t)(first + i));
+  for (size_t at = 0; at < count; at += BLOCK) {
+    size_t rows = count - at < BLOCK ? count - at : BLOCK, place = first - l->first + at;
+    float *cosines = l->cosines + place;
+    float highest = scale_block(l, first + at, rows, sums + at, cosines);
+    l->highest[place / BLOCK] = highest;
+    if ((double)highest < list[0].score) continue;
+    for (size_t i = 0; i < rows; i++)
+      marea_best_offer(list, l->best, (double)(cosines[i] - error_of(l, first + at + i)),
+                       (int64_t)(first + at + i));
+  }
 }
 
 static void encode_question(look *l, const marea_real *x, size_t width) {
@@ -133,16 +157,19 @@ static double threshold(const look *l, size_t pieces) {
   return l->lists[0].score;
 }
 
-static int64_t *choose(const look *l, double least, size_t *count) {
+/* Rows that can reach `least`; into `list` unless it is NULL. How many there are. */
+static size_t choose(const look *l, double least, int64_t *list) {
   size_t rows = l->last - l->first, found = 0;
-  for (size_t i = 0; i < rows; i++)
-    found += (double)(l->cosines[i] + error_of(l, l->first + i)) >= least;
-  int64_t *list = marea_alloc_array(found, sizeof *list);
-  *count = 0;
-  for (size_t i = 0; i < rows && list != NULL; i++)
-    if ((double)(l->cosines[i] + error_of(l, l->first + i)) >= least)
-      list[(*count)++] = (int64_t)(l->first + i);
-  return list;
+  for (size_t at = 0; at < rows; at += BLOCK) {
+    size_t end = at + BLOCK < rows ? at + BLOCK : rows;
+    if ((double)l->highest[at / BLOCK] < least) continue;
+    for (size_t i = at; i < end; i++) {
+      if ((double)(l->cosines[i] + error_of(l, l->first + i)) < least) continue;
+      if (list != NULL) list[found] = (int64_t)(l->first + i);
+      found++;
+    }
+  }
+  return found;
 }
 
 int64_t *marea_sketch_candidates(const marea_vectors *v, const marea_search *search,
@@ -154,13 +181,17 @@ int64_t *marea_sketch_candidates(const marea_vectors *v, const marea_search *sea
   l.question = marea_alloc_zero(v->sketch->stride, sizeof *l.question);
   l.cosines = marea_alloc_array(rows, sizeof *l.cosines);
   l.lists = marea_alloc_array(pieces * l.best, sizeof *l.lists);
-  if (l.question != NULL && l.cosines != NULL && l.lists != NULL) {
+  l.highest = marea_alloc_array(marea_pieces(rows, BLOCK), sizeof *l.highest);
+  if (l.question != NULL && l.cosines != NULL && l.lists != NULL && l.highest != NULL) {
     encode_question(&l, search->terms, v->width);
     marea_parallel(pieces, look_piece, &l);
-    list = choose(&l, threshold(&l, pieces), count);
+    double least = threshold(&l, pieces);
+    list = marea_alloc_array(choose(&l, least, NULL), sizeof *list);
+    if (list != NULL) *count = choose(&l, least, list);
   }
   marea_free(l.question);
   marea_free(l.cosines);
+  marea_free(l.highest);
   marea_free(l.lists);
   return list;
 }
