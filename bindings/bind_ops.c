@@ -164,7 +164,7 @@ static int op_narrow(lua_State *L) {
   int axis = bind_axis(L, 2, x);
   lua_Integer start = luaL_checkinteger(L, 3), length = luaL_checkinteger(L, 4);
   bind_box *box = bind_box_new(L);
-  return bind_box_fill(L, box, marea_narrow(x, axis, start - 1, length));
+  return bind_box_fill(L, box, marea_narrow(x, axis, start < 1 ? -1 : start - 1, length));
 }
 
 static int op_select(lua_State *L) {

@@ -75,8 +75,6 @@ static marea_status own_normalizer(void *context, marea_text in, marea_rewrite *
     status =
         marea_fail(MAREA_TYPE, "a normalizer's function must return a string, it returned a %s",
                    luaL_typename(L, -1));
-  else if (marea_utf8_invalid((marea_text){bytes, length}) < length)
-    status = marea_fail(MAREA_FORMAT, "a normalizer's function returned a text that is no UTF-8");
   else
     status = marea_rewrite_exchange(out, in, bytes, length);
   lua_pop(L, 1);
@@ -197,6 +195,7 @@ typedef struct description {
   marea_split_options splits[MAREA_SPLITS_MAX];
   own_stage own[MAREA_NORMAL_STEPS_MAX + MAREA_SPLITS_MAX];
   size_t ngrams[MAREA_NGRAMS_MAX];
+  const marea_phrases *phrases[MAREA_PHRASES_MAX];
   marea_pipeline_options options;
   int functions;
 } description;
@@ -267,6 +266,18 @@ static void read_splits(lua_State *L, description *d) {
   d->options.splits = d->splits;
 }
 
+/* Phrases; the list at 3 keeps them alive. */
+static void read_phrases(lua_State *L, description *d) {
+  d->options.phrase_count = open_list(L, "phrases", MAREA_PHRASES_MAX);
+  for (size_t i = 0; i < d->options.phrase_count; i++) {
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    d->phrases[i] = bind_phrases(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  lua_setfield(L, 3, "phrases");
+  d->options.phrases = d->phrases;
+}
+
 static void read_rest(lua_State *L, description *d) {
   marea_pipeline_options *o = &d->options;
   o->ngram_count = open_list(L, "ngrams", MAREA_NGRAMS_MAX);
@@ -289,7 +300,7 @@ static void read_rest(lua_State *L, description *d) {
 }
 
 /* pipeline(description): normalize, split (lists of tables with kind), ngrams, join, within,
- * stop_words, shortest, longest, replace_invalid */
+ * stop_words, phrases, shortest, longest, replace_invalid */
 static int new_pipeline(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -305,6 +316,7 @@ static int new_pipeline(lua_State *L) {
   for (size_t i = 0; i < sizeof d->own / sizeof *d->own; i++) d->own[i].owner = b;
   read_steps(L, d);
   read_splits(L, d);
+  read_phrases(L, d);
   read_rest(L, d);
   b->pipeline = marea_pipeline_new(&d->options);
   if (b->pipeline == NULL) return bind_raise(L);
@@ -437,7 +449,8 @@ void bind_push_pipeline_report(lua_State *L, const marea_pipeline_report *r) {
                   {"controls", r->normal.controls},
                   {"too_short", r->too_short},
                   {"too_long", r->too_long},
-                  {"stop_words", r->stop_words}};
+                  {"stop_words", r->stop_words},
+                  {"phrases", r->phrases}};
   lua_newtable(L);
   for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
     if (counters[i].value > 0) bind_set_count(L, counters[i].name, counters[i].value);

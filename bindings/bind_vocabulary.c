@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "bind_text.h"
-#include "text/count_lines.h"
+#include "text/vocabulary/count_lines.h"
 
 #define VOCABULARY "marea.vocabulary"
 
@@ -269,7 +269,8 @@ static int64_t count_at(lua_State *L, int list, lua_Integer i) {
   int whole;
   lua_Integer value = lua_tointegerx(L, -1, &whole);
   lua_pop(L, 1);
-  if (!whole || value < 0) luaL_error(L, "the vocabulary has a count that is no count");
+  if (!whole || value < 0 || value > BIND_COUNT_MAX)
+    luaL_error(L, "the vocabulary has a count that is no count");
   return value;
 }
 
@@ -279,7 +280,7 @@ static int restore(lua_State *L) {
   marea_vocabulary *v = bind_vocabulary(L, 1);
   lua_Integer documents = lua_tointeger(L, 5);
   if (!lua_istable(L, 2) || !lua_istable(L, 3) || !lua_istable(L, 4) || !lua_isinteger(L, 5) ||
-      documents < 0)
+      documents < 0 || documents > BIND_COUNT_MAX)
     return luaL_error(L, "the vocabulary is malformed: expected lists of words, counts and "
                          "documents, and a number of documents");
   const marea_text *list = bind_texts(L, 2, &count);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "text/vocabulary.h"
+#include "text/vocabulary/vocabulary.h"
 
 enum { FIRST_SLOTS = 64, FIRST_WORDS = 64, POOL_PER_WORD = 8 };
 

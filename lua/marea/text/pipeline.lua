@@ -1,5 +1,5 @@
 --- Text to tokens, words and ids, stage by stage:
--- normalizer → splitter → n-grams → vocabulary → ids, and back.
+-- normalizer → splitter → stop words → phrases → n-grams → vocabulary → ids, and back.
 --
 --     local pipeline = text.Pipeline{ normalize = { "nfc", "lower" }, split = "words", keep = 10000 }
 --     pipeline:fit(texts)
@@ -12,6 +12,7 @@
 local json = require "marea.json"
 local native = require "marea.native"
 local options = require "marea.nn.options"
+local Phrases = require "marea.text.phrases"
 local stages = require "marea.text.stages"
 local Vocabulary = require "marea.text.vocabulary"
 
@@ -21,7 +22,7 @@ Pipeline.__index = Pipeline
 local declared = {
   preset = options.optional, normalize = options.optional, split = options.optional,
   ngrams = options.optional, join = " ", within = false, shortest = 0, longest = 0,
-  stop_words = options.optional, invalid = "refuse",
+  stop_words = options.optional, phrases = options.optional, invalid = "refuse",
   keep = options.optional, min_count = 0, min_documents = 0, max_documents = options.optional,
   order = "count", ties = "first",
   specials = options.optional, pad = "<pad>", unknown = "<unk>", unknown_buckets = 1,
@@ -57,6 +58,20 @@ local function stop_list(stop_words)
     end
   end
   return stop_words
+end
+
+-- Phrases, one or a list, as objects or their configs → the list of objects.
+local function phrases_list(phrases)
+  if phrases == nil then return nil end
+  if type(phrases) ~= "table" then
+    error("Pipeline: phrases must be text.Phrases or a list of them, got " .. options.show(phrases), 0)
+  end
+  if getmetatable(phrases) == Phrases or phrases.class then phrases = { phrases } end
+  local list = {}
+  for i, item in ipairs(phrases) do
+    list[i] = getmetatable(item) == Phrases and item or Phrases.from_config(item)
+  end
+  return #list > 0 and list or nil
 end
 
 -- The special tokens, in the order of their ids from 0: padding and unknown first.
@@ -162,12 +177,17 @@ local function new_pipeline(_, given)
   if given.unknown == false then self.unknown = nil end
   self.ngrams = widths(self.ngrams, self.within)
   self.stop_words = stop_list(self.stop_words)
+  self.phrases = phrases_list(self.phrases)
   check(self)
   local core
   self.stages, core = stages.read("Pipeline", { normalize = self.normalize,
     split = self.split or "words" }, native.keras_filters)
   core.ngrams, core.join, core.within, core.stop_words = self.ngrams, self.join, self.within,
     self.stop_words
+  if self.phrases then
+    core.phrases = {}
+    for i, phrases in ipairs(self.phrases) do core.phrases[i] = phrases.native end
+  end
   core.shortest, core.longest = self.shortest, self.longest
   core.replace_invalid = self.invalid == "replace"
   self.core = native.pipeline(core)
@@ -237,9 +257,13 @@ function Pipeline:fit(texts)
   return report
 end
 
---- Counts without giving ids: rank does that. When it fails, nothing has been counted.
+--- Counts without giving ids: rank does that. When a text is refused or a function fails, nothing
+-- has been counted.
 -- @treturn table report: what the stages changed or left out
 function Pipeline:count(texts)
+  if type(texts) == "string" then
+    error("Pipeline: expected a list of texts, got a single string; put it in { }", 0)
+  end
   local report, counts = {}, native.vocabulary()
   if type(texts) == "userdata" or (type(texts) == "table" and texts.batches) then
     texts = texts:batches()
@@ -319,6 +343,34 @@ local function is_shown(self, id, specials)
   return unknown and id >= unknown and id < unknown + self.unknown_buckets
 end
 
+-- What marea.text.reading asks of every reader of texts.
+
+function Pipeline:id_count()
+  return self.vocabulary:size()
+end
+
+function Pipeline:word_of(id)
+  return self.vocabulary:word(id)
+end
+
+function Pipeline:first_word_id()
+  return self.vocabulary:id(self.pad) == 0 and 1 or 0
+end
+
+function Pipeline:unknown_id()
+  return self.vocabulary:id(self.unknown)
+end
+
+function Pipeline:document_frequencies()
+  local vocabulary = self.vocabulary
+  local function frequency(id)
+    if vocabulary:is_special(id) then return 0 end
+    local _, documents = vocabulary:count(vocabulary:word(id))
+    return documents
+  end
+  return frequency, vocabulary:documents_seen()
+end
+
 --- Tokens of ids, joined; padding is left out.
 -- @tparam {integer,...} ids
 -- @tparam[opt] table given `join` (default " ", nothing when tokens are characters or bytes),
@@ -354,6 +406,13 @@ function Pipeline:get_config()
     split = json.array(self.stages.split), pad = self.pad or false,
     unknown = self.unknown or false, vocabulary = self.vocabulary:get_config() }
   for _, name in ipairs(kept) do config[name] = self[name] end
+  if self.phrases then
+    config.phrases = json.array{}
+    for i, phrases in ipairs(self.phrases) do config.phrases[i] = phrases:get_config() end
+  end
+  for _, name in ipairs{ "specials", "stop_words" } do -- lists, also when they are empty
+    if self[name] then config[name] = json.array(table.move(self[name], 1, #self[name], 1, {})) end
+  end
   return config
 end
 

@@ -4,6 +4,19 @@
 --
 --     normalize = { "nfc", "lower", { "strip_accents", keep = "ñ" } }
 --
+-- Normalizers: `nfc`, `nfd`, `nfkc`, `nfkd`; `lower` (final_sigma = true: ς at the end of words),
+-- `lower_ascii`, `fold`; `strip_accents` (keep: composed letters that stay), `strip_marks` (after nfd;
+-- all = false: also spacing and enclosing marks), `strip_combining`; `html` (to), `urls` (to), `digits`
+-- (to, runs = false: each digit), `replace` (from, to), `characters` (from: any of them, to),
+-- `delete_punctuation` (ASCII marks), `prepend` (text, once = false: also when it is there), `strip`
+-- (left, right), `collapse` (two or more blanks are one; spaces), `clean`, `cjk_spaces`.
+--
+-- Splitters: `none`, `filters` (filters, split), `words` (punctuation = "drop" or "keep"),
+-- `whitespace` (spaces), `code_points`, `graphemes`, `bytes` (only as the last), `word_runs` (min),
+-- `words_or_marks`, `bert`, `byte_level`, `metaspace` (text), `punctuation` (behavior), `digits`
+-- (individual), `literal` (text, behavior). `spaces` is "unicode", "ascii" or "python" (with U+001C to
+-- U+001F); `behavior` says what becomes of a separator, as Hugging Face names it.
+--
 -- A Lua function becomes a stage when it is registered under a name; a model file that needs it
 -- says so, and loading fails clearly where it is not registered.
 -- @module marea.text.stages

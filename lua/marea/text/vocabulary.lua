@@ -18,6 +18,9 @@ local Vocabulary = {}
 local function new_vocabulary(_, given)
   local self = options.read("Vocabulary", given, { specials = {} })
   local seen = {}
+  if type(self.specials) ~= "table" then
+    error("Vocabulary: specials must be a list of strings, got " .. options.show(self.specials), 0)
+  end
   for i, token in ipairs(self.specials) do
     if type(token) ~= "string" or seen[token] then
       error(("Vocabulary: special token %d is %s; expected strings that differ"):format(i,
@@ -178,11 +181,33 @@ end
 
 -- ---- files ---------------------------------------------------------------------------------------
 
+-- Tokens that are no UTF-8 (bytes), which JSON cannot hold, as lists of their bytes.
+local function for_json(words)
+  if utf8.len(table.concat(words, " ")) then return words end
+  for i, word in ipairs(words) do
+    if not utf8.len(word) then words[i] = json.array{ word:byte(1, -1) } end
+  end
+  return words
+end
+
+local function from_json(words)
+  local read = {}
+  for i, word in ipairs(words) do
+    if type(word) == "table" then
+      local ok, bytes = pcall(string.char, table.unpack(word))
+      if not ok then error(("Vocabulary: word %d is no list of bytes"):format(i), 0) end
+      word = bytes
+    end
+    read[i] = word
+  end
+  return read
+end
+
 --- Everything that rebuilds the vocabulary, for JSON.
 function Vocabulary:get_config()
   local words, counts, documents = self.native:words()
   local _, document_count = self.native:size()
-  return { class = "Vocabulary", specials = json.array(self.specials), words = json.array(words),
+  return { class = "Vocabulary", specials = json.array(self.specials), words = json.array(for_json(words)),
     counts = json.array(counts), documents = json.array(documents),
     document_count = document_count, hash = self.native:hash(), rule = self.rule }
 end
@@ -194,7 +219,7 @@ function Vocabulary.from_config(config)
     error("Vocabulary: malformed description", 0)
   end
   local self = Vocabulary{ specials = config.specials }
-  self.native:restore(config.words, config.counts, config.documents, config.document_count)
+  self.native:restore(from_json(config.words), config.counts, config.documents, config.document_count)
   if config.hash ~= nil and config.hash ~= self.native:hash() then
     error("Vocabulary: the words do not match their hash; the file was changed", 0)
   end
