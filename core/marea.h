@@ -60,4 +60,14 @@
 #include "text/read/csv.h"
 #include "text/read/conll.h"
 
+#include "embed/lexicon.h"
+#include "embed/mapping.h"
+#include "embed/number.h"
+#include "embed/vectors.h"
+#include "embed/reading.h"
+#include "embed/writing.h"
+#include "embed/search.h"
+#include "embed/transport.h"
+#include "embed/jacobi.h"
+
 #endif
