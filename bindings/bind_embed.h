@@ -16,5 +16,6 @@ const char *bind_field_text(lua_State *L, int argument, const char *name);
 int bind_outside(lua_State *L, marea_status status);
 
 void bind_open_embed(lua_State *L);
+void bind_open_word2vec(lua_State *L);
 
 #endif

@@ -260,4 +260,5 @@ void bind_open_embed(lua_State *L) {
   bind_class(L, COOCCURRENCE, counter_methods, close_counter);
   bind_class(L, GLOVE, glove_methods, close_glove);
   luaL_setfuncs(L, functions, 0);
+  bind_open_word2vec(L);
 }
