@@ -214,6 +214,34 @@ static int iteration(lua_State *L) {
   return 1;
 }
 
+/* Lists at 2 (words), 3 (contexts) and 4 (ln x) while they are filled. */
+typedef struct visit {
+  lua_State *L;
+  lua_Integer count;
+} visit;
+
+static void list_entry(void *context, int32_t word, int32_t context_word, double log_x) {
+  visit *v = context;
+  v->count++;
+  lua_pushinteger(v->L, word);
+  lua_rawseti(v->L, 2, v->count);
+  lua_pushinteger(v->L, context_word);
+  lua_rawseti(v->L, 3, v->count);
+  lua_pushnumber(v->L, log_x);
+  lua_rawseti(v->L, 4, v->count);
+}
+
+/* training:order() → words, contexts (ids from 0), ln x: what the coming iteration visits */
+static int order(lua_State *L) {
+  const marea_glove *g = check_glove(L, 1);
+  uint64_t entries = marea_glove_entries(g);
+  luaL_argcheck(L, entries < INT32_MAX, 1, "too many entries for a list");
+  lua_settop(L, 1);
+  for (int i = 0; i < 3; i++) lua_createtable(L, (int)entries, 0); /* filling allocates nothing */
+  bind_check(L, marea_glove_visit(g, list_entry, &(visit){L, 0}));
+  return 3;
+}
+
 static marea_glove_part check_part(lua_State *L, int argument) {
   static const char *const names[] = {"words", "contexts", "word_squares", "context_squares", NULL};
   return (marea_glove_part)luaL_checkoption(L, argument, NULL, names);
@@ -245,13 +273,10 @@ static int import_part(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg glove_methods[] = {{"go_on", go_on},
-                                         {"size", glove_size},
-                                         {"iteration", iteration},
-                                         {"export", export_part},
-                                         {"import", import_part},
-                                         {"close", close_glove},
-                                         {NULL, NULL}};
+static const luaL_Reg glove_methods[] = {{"go_on", go_on},         {"size", glove_size},
+                                         {"iteration", iteration}, {"export", export_part},
+                                         {"import", import_part},  {"order", order},
+                                         {"close", close_glove},   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"cooccurrence", new_counter}, {"glove", new_glove}, {NULL, NULL}};

@@ -198,6 +198,36 @@ marea_status marea_glove_go_on(marea_glove *g, size_t count, marea_glove_progres
   return MAREA_OK;
 }
 
+static void visit_tile(const marea_glove *g, const marea_glove_tile *tile, const int32_t *word_at,
+                       marea_glove_visitor *visitor, void *context) {
+  size_t stride = 2 * g->width;
+  const int32_t *words = word_at + (size_t)(tile->words - g->words) / stride;
+  const int32_t *contexts = word_at + (size_t)(tile->contexts - g->contexts) / stride;
+  for (size_t i = 0; i < tile->count; i++) {
+    size_t row = tile->places[i] & 0xffff, column = tile->places[i] >> 16;
+    if (tile->skip_equal && row == column) continue;
+    visitor(context, words[tile->transposed ? column : row],
+            contexts[tile->transposed ? row : column], (double)tile->logs[i]);
+  }
+}
+
+marea_status marea_glove_visit(const marea_glove *g, marea_glove_visitor *visitor, void *context) {
+  size_t blocks = g->tiles.blocks;
+  int32_t *word_at = marea_alloc_array(g->tiles.words + 1, sizeof *word_at);
+  if (word_at == NULL) return MAREA_NOMEM;
+  for (size_t i = 0; i < g->tiles.words; i++) word_at[g->tiles.place_of[i]] = (int32_t)i;
+  for (size_t i = 0; i < blocks * blocks; i++) {
+    size_t words = i % blocks, contexts = (words + (size_t)g->order[i / blocks]) % blocks;
+    marea_glove_tile tile = tile_of(g, words, contexts);
+    visit_tile(g, &tile, word_at, visitor, context);
+    if (!g->tiles.symmetric || words != contexts) continue;
+    tile.transposed = tile.skip_equal = true;
+    visit_tile(g, &tile, word_at, visitor, context);
+  }
+  marea_free(word_at);
+  return MAREA_OK;
+}
+
 size_t marea_glove_iteration(const marea_glove *g) {
   return g->iteration;
 }

@@ -51,6 +51,12 @@ marea_status marea_glove_go_on(marea_glove *glove, size_t rounds, marea_glove_pr
 size_t marea_glove_iteration(const marea_glove *glove);
 void marea_glove_set_iteration(marea_glove *glove, size_t iteration);
 
+/* Gives the entries in the order in which the coming iteration visits them (those of tiles of one
+ * round could come in any order), so that it can be followed by hand. */
+typedef void marea_glove_visitor(void *context, int32_t word, int32_t context_word, double log_x);
+marea_status marea_glove_visit(const marea_glove *glove, marea_glove_visitor *visitor,
+                               void *context);
+
 typedef enum marea_glove_part {
   MAREA_GLOVE_WORDS,
   MAREA_GLOVE_CONTEXTS,

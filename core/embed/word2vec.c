@@ -10,7 +10,7 @@
 #include "embed/alias.h"
 #include "kernels/simd/row_steps.h"
 
-enum { BATCH = 128, SEGMENT = 4096, WORKERS = 64, MOST = 65536 };
+enum { BATCH = 128, CBOW_BATCH = 32, SEGMENT = 4096, WORKERS = 64, MOST = 65536 };
 enum { STREAM_INPUTS = 0x81, STREAM_KEEP = 0x82, STREAM_WORD = 0x83 };
 
 typedef struct texts {
@@ -39,6 +39,7 @@ struct marea_word2vec {
   uint32_t *keep; /* of 2³²: how often a word stays in the text */
   texts all, kept;
   size_t epoch, at;
+  size_t batch_words;
   examples batch;
 };
 
@@ -120,7 +121,9 @@ static marea_status make(marea_word2vec *w, const int64_t *counts) {
     marea_stream_fill_uniform(&stream, w->inputs + i * w->width, d, -0.5 / (double)d,
                               0.5 / (double)d);
   marea_status status = read_counts(w, counts);
-  return status == MAREA_OK ? make_examples(w, &w->batch, BATCH) : status;
+  /* CBOW adds an error to all neighbours, so that many from the same parameters would overshoot. */
+  w->batch_words = w->options.cbow ? CBOW_BATCH : BATCH;
+  return status == MAREA_OK ? make_examples(w, &w->batch, w->batch_words) : status;
 }
 
 marea_word2vec *marea_word2vec_new(const marea_word2vec_options *options, const int64_t *counts) {
@@ -214,11 +217,14 @@ static double rate_at(const marea_word2vec *w, size_t place) {
   return w->options.rate * (share < 0.9999 ? 1 - share : 0.0001);
 }
 
-/* g for one output; its loss is added. */
-static marea_real scale_of(marea_real score, bool label, double rate, double *loss) {
+/* g for one output; its loss is the logarithm of 1 + e, with which *product is multiplied, and what
+ * is added to *loss. */
+static marea_real scale_of(marea_real score, bool label, double rate, double *product,
+                           double *loss) {
   double x = label ? (double)score : -(double)score, e = exp(-fabs(x));
   double sigma = x >= 0 ? 1 / (1 + e) : e / (1 + e);
-  *loss += log1p(e) + (x < 0 ? -x : 0);
+  *product *= 1 + e;
+  if (x < 0) *loss -= x;
   return (marea_real)((label ? 1 : -1) * (1 - sigma) * rate);
 }
 
@@ -229,6 +235,7 @@ static void compute(const marea_word2vec *w, examples *e, size_t slot, int32_t w
   size_t width = w->width, k = w->options.negative + 1, count = e->input_count[slot];
   const int32_t *inputs = e->inputs + slot * (w->options.cbow ? 2 * w->options.window : 1);
   marea_real *h = e->hidden + slot * width, *error = e->errors + slot * width;
+  double product = 1;
   memset(h, 0, width * sizeof *h);
   memset(error, 0, width * sizeof *error);
   for (size_t i = 0; i < count; i++)
@@ -238,10 +245,15 @@ static void compute(const marea_word2vec *w, examples *e, size_t slot, int32_t w
     e->outputs[slot * k + i] = i > 0 && id == word ? -1 : id;
     if (i > 0 && id == word) continue;
     const marea_real *row = w->outputs + (size_t)id * width;
-    marea_real g = scale_of(rows->dot(h, row, width), i == 0, rate, loss);
+    marea_real g = scale_of(rows->dot(h, row, width), i == 0, rate, &product, loss);
+    if (i % 256 == 255) { /* before the product overflows: it can double 1024 times */
+      *loss += log(product);
+      product = 1;
+    }
     e->scales[slot * k + i] = g;
     rows->add_scaled(error, g, row, width);
   }
+  *loss += log(product);
 }
 
 /* The examples of the word at a place of the text, number i of the batch. */
@@ -309,7 +321,7 @@ static void add_progress(const examples *e, size_t words, marea_word2vec_progres
 
 static void train_batches(marea_word2vec *w, size_t end, marea_word2vec_progress *progress) {
   while (w->at < end) {
-    size_t words = end - w->at < BATCH ? end - w->at : BATCH;
+    size_t left = end - w->at, words = left < w->batch_words ? left : w->batch_words;
     batch_work b = {w, w->at, words, 16, (size_t)marea_threads()};
     marea_parallel(b.pieces, prepare_piece, &b);
     marea_parallel(b.parts, apply_part, &b);

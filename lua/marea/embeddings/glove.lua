@@ -172,10 +172,11 @@ local function finish(training, owned)
       :format(training.skipped)
   end
   result.biases = training.native:export("words"):narrow(2, d + 1, 1):reshape{ -1 }:clone()
-  local vectors = current(training)
+  result.words = training.counts.words
+  result.matrix = matrix_of(training, model == "both" and "word" or model)
   training.native:close()
   if owned then training.counts:close() end
-  return vectors, result
+  return wrap(result.words, result.matrix), result
 end
 
 local function print_start(training)
@@ -202,7 +203,7 @@ end
 -- function }; false ends the training), `checkpoint` (path), `checkpoint_every` (1), `resume`
 -- (false; true goes on from the checkpoint, to the same bits as without the pause)
 -- @treturn Vectors
--- @treturn table training: `costs` (mean cost of each iteration), `notes`, `report` (of counting),
+-- @treturn table training: `words`, `matrix` (words, vector_size), `costs` (mean cost of each iteration), `notes`, `report` (of counting),
 -- `vocabulary`, `pipeline`, `biases`, `context` (with model "both"), `interrupted`, `x_max`
 -- @return nil and a message for a file that is missing or broken and for a full disk
 -- @raise for options that do not exist or are out of range
