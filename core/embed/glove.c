@@ -29,24 +29,28 @@ static marea_status check(const marea_glove_options *o) {
     return marea_fail(MAREA_RANGE, "glove: %zu dimensions, expected 1 to %d", o->dimensions,
                       DIMENSIONS_MAX);
   bool good = o->x_max > 0 && o->alpha >= 0 && o->eta > 0 && o->clip > 0;
-  if (!good || !isfinite(o->x_max) || !isfinite(o->alpha) || !isfinite(o->eta))
-    return marea_fail(MAREA_RANGE,
-                      "glove: x_max %g, alpha %g, eta %g, clip %g; expected positive numbers",
-                      o->x_max, o->alpha, o->eta, o->clip);
+  if (!good || !isfinite(o->x_max) || !isfinite(o->alpha) || o->eta > 1e30)
+    return marea_fail(
+        MAREA_RANGE,
+        "glove: x_max %g, alpha %g, eta %g, clip %g; expected positive numbers, eta at most 1e30",
+        o->x_max, o->alpha, o->eta, o->clip);
   return MAREA_OK;
 }
 
 /* Rates: of the vector, of the bias, of what stays as it is. */
 static marea_status make_rates(marea_glove *g) {
   const marea_glove_options *o = &g->options;
+  const double bias_rate = o->paper ? o->eta : 1.0;
+  const double longest = 1e15; /* so that no sum of squares, as float, ends in infinity */
   size_t d = o->dimensions;
   g->word_rates = marea_alloc_zero(g->width, sizeof(marea_real));
   g->context_rates = marea_alloc_zero(g->width, sizeof(marea_real));
   g->clips = marea_alloc_array(g->width, sizeof(marea_real));
   if (g->word_rates == NULL || g->context_rates == NULL || g->clips == NULL) return MAREA_NOMEM;
   for (size_t i = 0; i < d; i++) g->word_rates[i] = g->context_rates[i] = (marea_real)o->eta;
-  g->word_rates[d] = g->context_rates[d + 1] = (marea_real)(o->paper ? o->eta : 1.0);
-  for (size_t i = 0; i < g->width; i++) g->clips[i] = (marea_real)(i < d ? o->clip : HUGE_VAL);
+  g->word_rates[d] = g->context_rates[d + 1] = (marea_real)bias_rate;
+  for (size_t i = 0; i < g->width; i++)
+    g->clips[i] = (marea_real)(i < d ? fmin(o->clip, longest / o->eta) : longest / bias_rate);
   return MAREA_OK;
 }
 

@@ -4,9 +4,9 @@
  *   cost = sum of f(X_ij) diff² / 2 over the entries of X
  *
  * A step takes t = eta · clip(f diff c_j) from w_i as t / sqrt(G), where G, 1 at first, grows by t²
- * afterwards; likewise for c_j. As in Stanford's program the biases take f diff without eta and
- * clip; with `paper` they take eta · f diff. Vectors and biases begin uniformly in ±0.5 /
- * dimensions.
+ * afterwards; likewise for c_j. A step is at most 1e15, which keeps everything finite. As in
+ * Stanford's program the biases take f diff without eta and clip; with `paper` they take eta · f
+ * diff. Vectors and biases begin uniformly in ±0.5 / dimensions.
  *
  * The order of the entries: tiles (pair_tiles.h) in rounds. The tiles of a round share no rows, so
  * that any number of threads gives the same bits. */
