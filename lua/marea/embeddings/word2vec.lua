@@ -55,6 +55,18 @@ local function run_epoch(training, report)
   return loss / math.max(examples, 1), examples
 end
 
+-- What follows an epoch; false: the caller wants no more.
+local function after_epoch(training, info, examples)
+  local read = training.options
+  if read.verbose > 0 then
+    io.stdout:write(("epoch %d/%d - %.1fs - loss %.6f - %.2f M examples/s\n"):format(info.epoch,
+      read.epochs, info.seconds, info.loss, examples / math.max(info.seconds, 1e-9) / 1e6))
+    io.stdout:flush()
+  end
+  info.vectors = function() return wrap(training.words, training.native:export("inputs")) end
+  return not read.on_epoch or read.on_epoch(info) ~= false
+end
+
 local function run(training)
   local read = training.options
   native.interrupted()
@@ -69,17 +81,13 @@ local function run(training)
       training.interrupted = true
       return
     end
-    training.losses[epoch] = loss
-    local seconds = native.clock() - start
-    if read.verbose > 0 then
-      io.stdout:write(("epoch %d/%d - %.1fs - loss %.6f - %.2f M examples/s\n"):format(epoch,
-        read.epochs, seconds, loss, examples / math.max(seconds, 1e-9) / 1e6))
-      io.stdout:flush()
+    if not (loss < math.huge) then
+      error(("train_word2vec: the loss of epoch %d is %s; lower learning_rate (%g)"):format(epoch,
+        tostring(loss), read.learning_rate), 0)
     end
-    local info = { epoch = epoch, loss = loss, seconds = seconds, vectors = function()
-      return wrap(training.words, training.native:export("inputs"))
-    end }
-    if read.on_epoch and read.on_epoch(info) == false then return end
+    training.losses[epoch] = loss
+    if not after_epoch(training, { epoch = epoch, loss = loss, seconds = native.clock() - start },
+      examples) then return end
   end
 end
 
@@ -91,12 +99,12 @@ end
 -- the counts, for drawing), `seed` (1), `deterministic` (true; false: threads update as they come),
 -- `pipeline` ("unicode"), `min_count` (5; 1 for small corpora), `max_vocab`, `verbose` (0), `progress`
 -- (function of { epoch, epochs, done, total }), `on_epoch` (function of { epoch, loss, seconds,
--- vectors }; false ends the training)
+-- vectors = function }; false ends the training)
 -- @treturn Vectors
 -- @treturn table training: `losses` (mean logistic loss of each epoch), `notes`, `vocabulary`,
 -- `pipeline`, `interrupted`
 -- @return nil and a message for a file that is missing or broken
--- @raise for options that do not exist or are out of range
+-- @raise for options that do not exist or are out of range, and when the loss is not finite
 function word2vec.train(corpus, given)
   local read = options.read("train_word2vec", given, declared)
   check(read)
