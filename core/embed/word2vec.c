@@ -88,6 +88,19 @@ static marea_status make_examples(const marea_word2vec *w, examples *e, size_t w
   return MAREA_NOMEM;
 }
 
+/* Steps from the same parameters that one row takes in a batch must be few, else they overshoot and
+ * grow without bound: the batch is chosen by the row that takes the most. `kept`, `drawn`: shares
+ * of the most frequent word in the text that is left, and among the words drawn. CBOW adds its
+ * errors undivided to all neighbours, so that its batches are smaller. */
+static size_t choose_batch(const marea_word2vec_options *o, double kept, double drawn) {
+  enum { STEPS_MAX = 16 };
+  double neighbours = (double)o->window + 1, examples = o->cbow ? 1 : neighbours;
+  double as_output = examples * (kept + drawn * (double)o->negative);
+  double steps = fmax(as_output, kept * neighbours);
+  double most = o->cbow ? CBOW_BATCH : BATCH, batch = steps > 0 ? STEPS_MAX / steps : most;
+  return (size_t)fmax(1, fmin(most, batch));
+}
+
 /* How often words stay, and how often they are drawn. */
 static marea_status read_counts(marea_word2vec *w, const int64_t *counts) {
   size_t words = w->options.words;
@@ -105,6 +118,15 @@ static marea_status read_counts(marea_word2vec *w, const int64_t *counts) {
     w->keep[i] = stay >= 1 ? UINT32_MAX : (uint32_t)(stay * 4294967295.0);
     weights[i] = pow((double)counts[i], w->options.power);
   }
+  double kept = 0, most = 0, drawn = 0, sum = 0;
+  for (size_t i = 0; i < words; i++) {
+    double stay = (double)counts[i] * ((double)w->keep[i] / 4294967295.0);
+    kept += stay;
+    most = fmax(most, stay);
+    drawn = fmax(drawn, weights[i]);
+    sum += weights[i];
+  }
+  w->batch_words = choose_batch(&w->options, most / kept, drawn / sum);
   marea_status status = marea_alias_make(&w->negatives, weights, words);
   marea_free(weights);
   return status;
@@ -121,8 +143,6 @@ static marea_status make(marea_word2vec *w, const int64_t *counts) {
     marea_stream_fill_uniform(&stream, w->inputs + i * w->width, d, -0.5 / (double)d,
                               0.5 / (double)d);
   marea_status status = read_counts(w, counts);
-  /* CBOW adds an error to all neighbours, so that many from the same parameters would overshoot. */
-  w->batch_words = w->options.cbow ? CBOW_BATCH : BATCH;
   return status == MAREA_OK ? make_examples(w, &w->batch, w->batch_words) : status;
 }
 

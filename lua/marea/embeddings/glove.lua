@@ -203,8 +203,9 @@ end
 -- function }; false ends the training), `checkpoint` (path), `checkpoint_every` (1), `resume`
 -- (false; true goes on from the checkpoint, to the same bits as without the pause)
 -- @treturn Vectors
--- @treturn table training: `words`, `matrix` (words, vector_size), `costs` (mean cost of each iteration), `notes`, `report` (of counting),
--- `vocabulary`, `pipeline`, `biases`, `context` (with model "both"), `interrupted`, `x_max`
+-- @treturn table training: `words`, `matrix` (words, vector_size), `costs` (mean cost of each
+-- iteration), `notes`, `report` (of counting), `vocabulary`, `pipeline`, `biases`, `context` (with
+-- model "both"), `interrupted`, `x_max`
 -- @return nil and a message for a file that is missing or broken and for a full disk
 -- @raise for options that do not exist or are out of range
 function glove.train(corpus, given)

@@ -81,7 +81,8 @@ local function run(training)
       training.interrupted = true
       return
     end
-    if not (loss < math.huge) then
+    local finite = loss < math.huge -- false for NaN
+    if not finite then
       error(("train_word2vec: the loss of epoch %d is %s; lower learning_rate (%g)"):format(epoch,
         tostring(loss), read.learning_rate), 0)
     end
