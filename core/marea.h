@@ -55,4 +55,9 @@
 #include "text/csv.h"
 #include "text/conll.h"
 
+#include "embed/pair_run.h"
+#include "embed/cooccurrence.h"
+#include "embed/glove.h"
+#include "embed/word2vec.h"
+
 #endif
