@@ -130,7 +130,7 @@ static int json_decode(lua_State *L) {
       json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
   if (value == NULL) {
     lua_pushnil(L);
-    lua_pushfstring(L, "JSON, line %d: %s", error.line, error.text);
+    lua_pushfstring(L, "JSON, line %d, column %d: %s", error.line, error.column, error.text);
     return 2;
   }
   lua_pushcfunction(L, decode_protected);

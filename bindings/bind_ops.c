@@ -164,7 +164,7 @@ static int op_narrow(lua_State *L) {
   int axis = bind_axis(L, 2, x);
   lua_Integer start = luaL_checkinteger(L, 3), length = luaL_checkinteger(L, 4);
   bind_box *box = bind_box_new(L);
-  return bind_box_fill(L, box, marea_narrow(x, axis, start - 1, length));
+  return bind_box_fill(L, box, marea_narrow(x, axis, start < 1 ? -1 : start - 1, length));
 }
 
 static int op_select(lua_State *L) {
@@ -195,16 +195,20 @@ typedef marea_tensor *list_function(marea_tensor *const *, int, int);
 /* name(list, axis) */
 static int join(lua_State *L, list_function *f, int new_axes) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  int n = (int)luaL_len(L, 1);
+  int n = (int)lua_rawlen(L, 1);
   if (n < 1) return luaL_argerror(L, 1, "the list is empty");
   lua_Integer axis = luaL_checkinteger(L, 2);
   marea_tensor **list = lua_newuserdatauv(L, (size_t)n * sizeof *list, 0);
   for (int i = 0; i < n; i++) {
-    lua_geti(L, 1, i + 1);
+    lua_rawgeti(L, 1, i + 1);
     list[i] = bind_tensor(L, -1); /* the caller's list keeps it alive */
     lua_pop(L, 1);
   }
-  if (axis < 0) axis += list[0]->rank + new_axes + 1;
+  int axes = list[0]->rank + new_axes;
+  if (axis < 0) axis += axes + 1;
+  if (axis < 1 || axis > axes)
+    luaL_argerror(
+        L, 2, lua_pushfstring(L, "axis %I, allowed are 1 to %d", luaL_checkinteger(L, 2), axes));
   bind_box *box = bind_box_new(L);
   return bind_box_fill(L, box, f(list, n, (int)axis - 1));
 }

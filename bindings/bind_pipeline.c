@@ -37,15 +37,26 @@ static int free_pipeline(lua_State *L) {
 
 /* ---- Lua functions as stages ---- */
 
+/* (function, text as light userdata) → what the function gives. The text becomes a Lua string in
+ * here, under protection: an error must not pass by the memory that the core holds. */
+static int call_protected(lua_State *L) {
+  const marea_text *text = lua_touserdata(L, 2);
+  lua_pushlstring(L, text->bytes, text->length);
+  lua_replace(L, 2);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
 /* Calls the stage's function with the text; its result is left on the stack. */
 static marea_status call_own(const own_stage *own, marea_text text) {
   box *b = own->owner;
   lua_State *L = b->L;
   if (!lua_checkstack(L, 8)) return marea_fail(MAREA_NOMEM, "Lua's stack is full");
+  lua_pushcfunction(L, call_protected);
   lua_rawgeti(L, b->functions, own->number);
-  lua_pushlstring(L, text.bytes, text.length);
+  lua_pushlightuserdata(L, &text);
   b->inside = true;
-  int code = lua_pcall(L, 1, 1, 0);
+  int code = lua_pcall(L, 2, 1, 0);
   b->inside = false;
   if (code == LUA_OK) return MAREA_OK;
   b->failed = true;
@@ -65,9 +76,14 @@ static marea_status own_normalizer(void *context, marea_text in, marea_rewrite *
         marea_fail(MAREA_TYPE, "a normalizer's function must return a string, it returned a %s",
                    luaL_typename(L, -1));
   else
-    status = marea_rewrite_change(out, in.length, bytes, length);
+    status = marea_rewrite_exchange(out, in, bytes, length);
   lua_pop(L, 1);
   return status;
+}
+
+/* Whether a character of the text begins at a place, or the text ends there. */
+static bool is_border(marea_text text, size_t place) {
+  return place == text.length || ((unsigned char)text.bytes[place] & 0xC0) != 0x80;
 }
 
 /* Gives the pieces of the list on top, each found in the text behind the one before. */
@@ -89,6 +105,11 @@ static marea_status give_pieces(lua_State *L, marea_text text, marea_token_sink 
                         (long long)i);
     size_t begin = (size_t)(at - text.bytes);
     from = begin + length;
+    if (!is_border(text, begin) || !is_border(text, from))
+      return marea_fail(MAREA_ARGUMENT,
+                        "a splitter's function gave piece %lld, which cuts a character "
+                        "of several bytes; pieces are whole characters",
+                        (long long)i);
     if (length == 0) continue;
     marea_token token = {at, length, begin, from};
     marea_status status = sink(receiver, &token);
@@ -174,6 +195,7 @@ typedef struct description {
   marea_split_options splits[MAREA_SPLITS_MAX];
   own_stage own[MAREA_NORMAL_STEPS_MAX + MAREA_SPLITS_MAX];
   size_t ngrams[MAREA_NGRAMS_MAX];
+  const marea_phrases *phrases[MAREA_PHRASES_MAX];
   marea_pipeline_options options;
   int functions;
 } description;
@@ -244,6 +266,18 @@ static void read_splits(lua_State *L, description *d) {
   d->options.splits = d->splits;
 }
 
+/* Phrases; the list at 3 keeps them alive. */
+static void read_phrases(lua_State *L, description *d) {
+  d->options.phrase_count = open_list(L, "phrases", MAREA_PHRASES_MAX);
+  for (size_t i = 0; i < d->options.phrase_count; i++) {
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    d->phrases[i] = bind_phrases(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  lua_setfield(L, 3, "phrases");
+  d->options.phrases = d->phrases;
+}
+
 static void read_rest(lua_State *L, description *d) {
   marea_pipeline_options *o = &d->options;
   o->ngram_count = open_list(L, "ngrams", MAREA_NGRAMS_MAX);
@@ -266,7 +300,7 @@ static void read_rest(lua_State *L, description *d) {
 }
 
 /* pipeline(description): normalize, split (lists of tables with kind), ngrams, join, within,
- * stop_words, shortest, longest, replace_invalid */
+ * stop_words, phrases, shortest, longest, replace_invalid */
 static int new_pipeline(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -274,12 +308,15 @@ static int new_pipeline(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 2);
   *b = (box){.pipeline = NULL};
   luaL_setmetatable(L, PIPELINE);
-  lua_newtable(L);
+  lua_createtable(L, MAREA_NORMAL_STEPS_MAX, 1); /* an error finds room without an allocation */
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, 3, 0);
   description *d = lua_newuserdatauv(L, sizeof *d, 0);
   memset(d, 0, sizeof *d);
   for (size_t i = 0; i < sizeof d->own / sizeof *d->own; i++) d->own[i].owner = b;
   read_steps(L, d);
   read_splits(L, d);
+  read_phrases(L, d);
   read_rest(L, d);
   b->pipeline = marea_pipeline_new(&d->options);
   if (b->pipeline == NULL) return bind_raise(L);
@@ -412,7 +449,8 @@ void bind_push_pipeline_report(lua_State *L, const marea_pipeline_report *r) {
                   {"controls", r->normal.controls},
                   {"too_short", r->too_short},
                   {"too_long", r->too_long},
-                  {"stop_words", r->stop_words}};
+                  {"stop_words", r->stop_words},
+                  {"phrases", r->phrases}};
   lua_newtable(L);
   for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
     if (counters[i].value > 0) bind_set_count(L, counters[i].name, counters[i].value);

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "bind_subword.h"
-#include "text/subword_encoder.h"
+#include "text/subword/subword_encoder.h"
 
 #define ENCODER "marea.subword_encoder"
 
@@ -153,18 +153,24 @@ static void push_report(lua_State *L, const marea_subword_encoder_report *r) {
   bind_set_count(L, "empty", r->empty);
 }
 
+typedef struct anchor {
+  int argument;
+  bool has_function;
+} anchor;
+
 /* The pipelines may hold Lua functions: they are made ready for this state. */
-static void ready(lua_State *L, int anchors[3]) {
+static void ready(lua_State *L, anchor anchors[3]) {
   for (int i = 0; i < 3; i++) {
     lua_getiuservalue(L, 1, NORMALIZE + i);
-    anchors[i] = lua_gettop(L);
-    bind_pipeline(L, anchors[i]);
+    anchors[i].argument = lua_gettop(L);
+    anchors[i].has_function = marea_pipeline_has_function(bind_pipeline(L, anchors[i].argument));
   }
 }
 
-static void check(lua_State *L, const int anchors[3], marea_status status) {
-  if (status == MAREA_OK) return;
-  for (int i = 0; i < 3; i++) bind_pipeline_check(L, anchors[i], status);
+static void check(lua_State *L, const anchor anchors[3], marea_status status) {
+  for (int i = 0; i < 3; i++)
+    if (anchors[i].has_function) bind_pipeline_check(L, anchors[i].argument, status);
+  bind_check(L, status);
 }
 
 static const uint64_t *read_seed(lua_State *L, int argument, uint64_t *seed) {
@@ -177,7 +183,7 @@ static const uint64_t *read_seed(lua_State *L, int argument, uint64_t *seed) {
 static int encode(lua_State *L) {
   size_t count;
   uint64_t room;
-  int anchors[3];
+  anchor anchors[3];
   marea_subword_encoder_report report = {0};
   lua_settop(L, 3);
   box *b = check_box(L, 1);
@@ -216,7 +222,7 @@ static int push_places(lua_State *L) {
 /* encoder:places(text[, seed]) → ids, first bytes, last bytes of the raw text, report */
 static int encode_places(lua_State *L) {
   uint64_t room;
-  int anchors[3];
+  anchor anchors[3];
   marea_place *list = NULL;
   marea_subword_encoder_report report = {0};
   lua_settop(L, 3);

@@ -32,6 +32,13 @@ static int close_tape(lua_State *L) {
   return 0;
 }
 
+static int collect_tape(lua_State *L) {
+  marea_tape **box = tape_box(L);
+  if (*box != NULL) marea_tape_forget(*box);
+  *box = NULL;
+  return 0;
+}
+
 /* tape:backward(loss[, { accumulate = true }]) */
 static int backward(lua_State *L) {
   marea_tape *tape = open_tape(L);
@@ -152,31 +159,30 @@ static int custom(lua_State *L) {
   lua_settop(L, 3);
   int n = (int)luaL_len(L, 2);
   luaL_argcheck(L, n >= 1 && n <= 32, 2, "1 to 32 input tensors expected");
-  marea_tensor *inputs[32];
+  luaL_checkstack(L, 2 * n + 4, "too many inputs");
+  for (int i = 0; i < n; i++) lua_geti(L, 2, i + 1); /* kept: f may empty the list */
   lua_pushvalue(L, 3);
-  for (int i = 0; i < n; i++) {
-    lua_geti(L, 2, i + 1);
-    inputs[i] = bind_tensor(L, lua_gettop(L));
-  }
+  for (int i = 0; i < n; i++) lua_pushvalue(L, 4 + i);
   bool recording = marea_grad_enable(false);
   int code = lua_pcall(L, n, 2, 0);
   marea_grad_enable(recording);
   if (code != LUA_OK) return lua_error(L);
-  marea_tensor *y = bind_tensor(L, 4);
-  luaL_argcheck(L, lua_isfunction(L, 5), 3, "must return a tensor and a backward function");
+  marea_tensor *inputs[32], *y = bind_tensor(L, 4 + n);
+  for (int i = 0; i < n; i++) inputs[i] = bind_tensor(L, 4 + i); /* f may have closed their tape */
+  luaL_argcheck(L, lua_isfunction(L, 5 + n), 3, "must return a tensor and a backward function");
   luaL_argcheck(L, y->tape != NULL, 3, "the output must be computed on the tape");
   if (marea_recording(inputs, n)) {
     marea_node *node =
         marea_record("custom", inputs, n, &y, 1, custom_backward, sizeof(custom_context));
     if (node == NULL) return bind_raise(L);
     custom_context *c = node->context;
-    lua_pushvalue(L, 5);
+    lua_pushvalue(L, 5 + n);
     c->closure = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     c->main = lua_tothread(L, -1);
     node->destroy = destroy_custom;
   }
-  lua_settop(L, 4);
+  lua_settop(L, 4 + n);
   return 1;
 }
 
@@ -236,7 +242,7 @@ void bind_open_tape(lua_State *L) {
   luaL_newmetatable(L, BIND_TAPE);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_tape);
+  lua_pushcfunction(L, collect_tape);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, close_tape);
   lua_setfield(L, -2, "__close");

@@ -55,6 +55,7 @@ static const luaL_Reg functions[] = {{"hash_bytes", hash_bytes}, {NULL, NULL}};
 
 void bind_open_text(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  bind_open_phrases(L);
   bind_open_pipeline(L);
   bind_open_vocabulary(L);
   bind_open_sequences(L);

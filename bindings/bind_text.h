@@ -3,8 +3,9 @@
 #define MAREA_BIND_TEXT_H
 
 #include "bind.h"
-#include "text/encoding.h"
-#include "text/sequences.h"
+#include "text/encode/encoding.h"
+#include "text/vocabulary/phrases.h"
+#include "text/sequences/sequences.h"
 
 /* The strings of a list as texts, in a userdata that is pushed; the list keeps the bytes alive.
  * Raises for a bare string and names the item that is no string. */
@@ -14,6 +15,9 @@ marea_text bind_text(lua_State *L, int argument);
 /* The sequences at an argument; new ones, pushed. */
 marea_sequences *bind_sequences(lua_State *L, int argument);
 marea_sequences *bind_push_sequences(lua_State *L);
+
+/* The largest count that is taken from a file: sums of counts must not overflow. */
+#define BIND_COUNT_MAX ((lua_Integer)1 << 53)
 
 /* table[name] = value for the table on top. */
 void bind_set_count(lua_State *L, const char *name, size_t value);
@@ -30,6 +34,9 @@ void bind_push_pipeline_report(lua_State *L, const marea_pipeline_report *report
 
 marea_vocabulary *bind_vocabulary(lua_State *L, int argument);
 
+const marea_phrases *bind_phrases(lua_State *L, int argument);
+
+void bind_open_phrases(lua_State *L);
 void bind_open_pipeline(lua_State *L);
 void bind_open_vocabulary(lua_State *L);
 void bind_open_sequences(lua_State *L);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "bind_text.h"
-#include "text/count_lines.h"
+#include "text/vocabulary/count_lines.h"
 
 #define VOCABULARY "marea.vocabulary"
 
@@ -108,7 +108,7 @@ static int field_option(lua_State *L, int table, const char *field, const char *
 /* vocabulary:rank({ order, ties, min_count, min_documents, max_documents, keep }) → report */
 static int rank(lua_State *L) {
   static const char *const orders[] = {"count", "bytes", "first", NULL};
-  static const char *const ties[] = {"first", "ascending", "descending", NULL};
+  static const char *const ties[] = {"first", "ascending", "descending", "signed", NULL};
   marea_vocabulary *v = bind_vocabulary(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   int64_t keep = field_integer(L, 2, "keep");
@@ -218,8 +218,9 @@ static int size(lua_State *L) {
 static int push_word(lua_State *L, const marea_vocabulary *v, int32_t place) {
   marea_text word = marea_vocabulary_word(v, place);
   lua_pushlstring(L, word.bytes, word.length);
-  if (v->rank_of != NULL && v->rank_of[place] >= 0)
-    lua_pushinteger(L, v->rank_of[place] + 1);
+  int32_t rank = marea_vocabulary_rank_of(v, place);
+  if (rank >= 0)
+    lua_pushinteger(L, rank + 1);
   else
     lua_pushnil(L);
   lua_pushinteger(L, v->words[place].count);
@@ -268,7 +269,8 @@ static int64_t count_at(lua_State *L, int list, lua_Integer i) {
   int whole;
   lua_Integer value = lua_tointegerx(L, -1, &whole);
   lua_pop(L, 1);
-  if (!whole || value < 0) luaL_error(L, "the vocabulary has a count that is no count");
+  if (!whole || value < 0 || value > BIND_COUNT_MAX)
+    luaL_error(L, "the vocabulary has a count that is no count");
   return value;
 }
 
@@ -276,11 +278,12 @@ static int64_t count_at(lua_State *L, int list, lua_Integer i) {
 static int restore(lua_State *L) {
   size_t count;
   marea_vocabulary *v = bind_vocabulary(L, 1);
+  lua_Integer documents = lua_tointeger(L, 5);
+  if (!lua_istable(L, 2) || !lua_istable(L, 3) || !lua_istable(L, 4) || !lua_isinteger(L, 5) ||
+      documents < 0 || documents > BIND_COUNT_MAX)
+    return luaL_error(L, "the vocabulary is malformed: expected lists of words, counts and "
+                         "documents, and a number of documents");
   const marea_text *list = bind_texts(L, 2, &count);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TTABLE);
-  lua_Integer documents = luaL_checkinteger(L, 5);
-  luaL_argcheck(L, documents >= 0, 5, "a number of documents is not negative");
   for (size_t i = 0; i < count; i++) {
     int32_t place = marea_vocabulary_add(v, list[i].bytes, list[i].length);
     if (place < 0) return bind_raise(L);

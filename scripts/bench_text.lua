@@ -2,7 +2,8 @@
 -- Usage: marea scripts/bench_text.lua WHAT THREADS [FILE]
 --   count     tokenize and count, Keras's rule, MB/s     FILE: a text a line
 --   unicode   the same by Unicode's words, NFC, lower case
---   sklearn   CountVectorizer's fit_transform: tokens, vocabulary, matrix of counts
+--   sklearn   CountVectorizer's fit: tokens, counts, vocabulary
+--   matrix    its fit_transform: also the sparse matrix of counts
 --   words     word-level encoding of a vocabulary of 30,000 words
 --   bpe       encoding by the tokenizer.json of MAREA_BENCH_BPE
 --   stream    counts the file without loading it: MB/s, peak MB, the vocabulary's own MB
@@ -47,7 +48,8 @@ local fitted
 local jobs = {
   count = function() text.Tokenizer{ num_words = 10000 }:fit_on_texts(texts) end,
   unicode = function() text.Pipeline{ "unicode" }:fit(texts) end,
-  sklearn = function()
+  sklearn = function() text.Pipeline{ "sklearn" }:fit(texts) end,
+  matrix = function()
     local pipeline = text.Pipeline{ "sklearn" }
     pipeline:fit(texts)
     return text.encodings.matrix(pipeline:encode_sequences(texts),

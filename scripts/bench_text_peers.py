@@ -1,6 +1,6 @@
 """The peers' side of `scripts/bench text`: one measurement in MB/s, printed as a number.
 
-Usage: bench_text_peers.py WHAT FILE     WHAT: sklearn, words, bpe (as in scripts/bench_text.lua)
+Usage: bench_text_peers.py WHAT FILE     WHAT: sklearn, matrix, words, bpe (as in scripts/bench_text.lua)
 Threads: RAYON_NUM_THREADS and TOKENIZERS_PARALLELISM, as the peers read them.
 """
 import os
@@ -11,11 +11,14 @@ what, path = sys.argv[1], sys.argv[2]
 texts = open(path, encoding="utf-8", newline="\n").read().split("\n")[:-1]
 size = sum(len(text.encode()) for text in texts)
 
-if what == "sklearn":
+if what in ("sklearn", "matrix"):
     from sklearn.feature_extraction.text import CountVectorizer
 
     def job():
-        CountVectorizer().fit_transform(texts)
+        if what == "sklearn":
+            CountVectorizer().fit(texts)
+        else:
+            CountVectorizer().fit_transform(texts)
 
 else:
     import tokenizers

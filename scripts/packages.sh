@@ -5,10 +5,13 @@
 #           zlib1g-dev (gzip)
 #   Lua:    liblua5.4-dev (the language), libedit-dev (line editing in the REPL)
 #   corpora: curl (scripts/corpus fetches with it), unzip (archives of some sets)
-#   tests:  lua-busted (specs), lua-check (lint), clang-format-14 (format)
+#   tests:  lua-busted (specs), lua-check (lint), clang-format-14 (format), unicode-data and bzip2
+#           (Unicode's own tests; without them a few specs are pending)
+#   fuzz:   clang-14 with libFuzzer and the sanitizers, only for scripts/test --fuzz
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libopenblas-dev libutf8proc-dev \
 libjansson-dev zlib1g-dev liblua5.4-dev libedit-dev"
-TEST_PACKAGES="lua5.4 lua-busted lua-check clang-format-14"
+TEST_PACKAGES="lua5.4 lua-busted lua-check clang-format-14 unicode-data bzip2"
+FUZZ_PACKAGES="clang-14 libclang-rt-14-dev llvm-14"
 
 # installed PACKAGE: true when dpkg knows it as installed.
 installed() {

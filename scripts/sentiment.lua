@@ -50,7 +50,7 @@ local recipes = {
 }
 local recipe = recipes[options.model] or error("there is no model " .. options.model, 0)
 local width, rate, epochs, layers = table.unpack(recipe)
-if small then rate, epochs = 0.005, options.model == "flatten" and 20 or 10 end
+if small then rate, epochs = 0.005, options.model == "flatten" and 20 or 15 end
 epochs = options.epochs or epochs
 local maxlen = options.maxlen or (small and 60 or 200)
 
@@ -63,20 +63,14 @@ local function say(format, ...)
   print(("%6.1f s  "):format(marea.clock() - start) .. format:format(...))
 end
 
--- The files are sorted by label; validation_split takes the last part, so the order matters.
-local function shuffle(part)
-  local wanted = math.min(#part.texts, options.limit or math.huge)
-  local order = marea.stream:permutation(#part.texts):narrow(1, 1, wanted)
-  local texts = {}
-  for i, place in ipairs(order:totable()) do texts[i] = part.texts[place + 1] end
-  return { texts = texts, labels = part.labels:take(order) }
-end
-
 local corpus
 if small then corpus = assert(marea.corpora.reviews {})
 else corpus = assert(marea.corpora.imdb { dir = options.data })
 end
-local train, test = shuffle(corpus.train), shuffle(corpus.test)
+-- The files are sorted by label; a model should see both kinds from the start.
+local sample = { limit = options.limit }
+local train = marea.corpora.shuffled(corpus.train, sample)
+local test = marea.corpora.shuffled(corpus.test, sample)
 say("%d reviews to learn from, %d to be judged by", #train.texts, #test.texts)
 
 local tokenizer = marea.text.Tokenizer { num_words = options.words }
@@ -100,7 +94,7 @@ model:compile { optimizer = marea.optim.Adam { learning_rate = rate, clipnorm = 
   loss = "binary_crossentropy", metrics = { "accuracy" } }
 model:summary()
 local before = marea.clock()
-local stopping = marea.callbacks.EarlyStopping { monitor = "val_loss", patience = 2,
+local stopping = marea.callbacks.EarlyStopping { monitor = "val_loss", patience = small and 3 or 2,
   restore_best_weights = true }
 local history = model:fit(x, train.labels, { epochs = epochs, batch_size = 32,
   validation_split = 0.1, callbacks = { stopping } })

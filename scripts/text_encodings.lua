@@ -43,20 +43,14 @@ end
 
 -- The reviews --------------------------------------------------------------------------------------
 
--- The files are sorted by label; a model should see both kinds from the start.
-local function shuffle(part)
-  local wanted = math.min(#part.texts, options.limit or math.huge)
-  local order = marea.stream:permutation(#part.texts):narrow(1, 1, wanted)
-  local texts = {}
-  for i, place in ipairs(order:totable()) do texts[i] = part.texts[place + 1] end
-  return { texts = texts, labels = part.labels:take(order) }
-end
-
 local corpus
 if small then corpus = assert(marea.corpora.reviews{})
 else corpus = assert(marea.corpora.imdb{ dir = options.data })
 end
-local train, test = shuffle(corpus.train), shuffle(corpus.test)
+-- The files are sorted by label; a model should see both kinds from the start.
+local sample = { limit = options.limit }
+local train = marea.corpora.shuffled(corpus.train, sample)
+local test = marea.corpora.shuffled(corpus.test, sample)
 say("%d reviews to learn from, %d to be judged by", #train.texts, #test.texts)
 
 local results = {}

@@ -226,3 +226,22 @@ describe("words and numbers", function()
     helper.leak_check(function() corpora.glove{ "g", dir = root } end)
   end)
 end)
+
+describe("shuffled", function()
+  local part = { texts = { "a", "b", "c", "d" }, labels = marea.tensor{ 1, 2, 3, 4 } }
+
+  it("moves texts and labels alike, or takes a sample", function()
+    marea.manual_seed(3)
+    local all = corpora.shuffled(part)
+    local seen = {}
+    for i, text in ipairs(all.texts) do seen[text] = all.labels:get(i) end
+    assert.are.same({ a = 1, b = 2, c = 3, d = 4 }, seen)
+    assert.are.equal(2, #corpora.shuffled(part, { limit = 2 }).texts)
+    assert.are.equal(4, #corpora.shuffled(part, { limit = 9 }).texts)
+  end)
+
+  it("refuses what is no part", function()
+    assert.fails("expected a part { texts, labels }", corpora.shuffled, { "a" })
+    assert.fails("limit must be", corpora.shuffled, part, { limit = 0 })
+  end)
+end)

@@ -277,6 +277,10 @@ describe("fit stops", function()
   end)
 
   it("at Ctrl-C, after the batch, with a usable model", function()
+    if not package.preload["marea.line"] then
+      pending("Lua's own interpreter answers Ctrl-C itself, with an error")
+      return
+    end
     local model = classifier()
     local history = model:fit(x, y, with{ epochs = 5, batch_size = 8, callbacks = {
       marea.callbacks.LambdaCallback{ on_batch_end = function(batch)

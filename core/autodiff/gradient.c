@@ -4,15 +4,17 @@
 #include "autodiff/tape.h"
 #include "base/threads.h"
 
-static _Thread_local uint64_t pass_number;
-static _Thread_local bool pass_accumulates;
+static _Thread_local uint64_t passes_begun;
+static _Thread_local marea_pass now;
 
-marea_status marea_gradient_pass_begin(bool accumulate);
+marea_pass marea_gradient_pass_begin(bool accumulate) {
+  marea_pass before = now;
+  now = (marea_pass){.number = ++passes_begun, .accumulates = accumulate};
+  return before;
+}
 
-marea_status marea_gradient_pass_begin(bool accumulate) {
-  pass_number++;
-  pass_accumulates = accumulate;
-  return MAREA_OK;
+void marea_gradient_pass_resume(marea_pass pass) {
+  now = pass;
 }
 
 static void *claim(const marea_tensor *x, size_t bytes) {
@@ -28,9 +30,9 @@ static marea_gradient *enter(marea_tensor *x) {
     memset(x->gradient, 0, sizeof *x->gradient);
   }
   marea_gradient *g = x->gradient;
-  if (g->pass != pass_number) {
-    bool keep = pass_accumulates && g->fresh;
-    g->pass = pass_number;
+  if (g->pass != now.number) {
+    bool keep = now.accumulates && g->fresh;
+    g->pass = now.number;
     if (!keep) {
       g->row_count = 0;
       g->fresh = false;
@@ -41,7 +43,7 @@ static marea_gradient *enter(marea_tensor *x) {
 
 const marea_real *marea_gradient_of(const marea_tensor *x) {
   const marea_gradient *g = x->gradient;
-  return g != NULL && g->fresh && g->pass == pass_number && !g->sparse ? g->dense : NULL;
+  return g != NULL && g->fresh && g->pass == now.number && !g->sparse ? g->dense : NULL;
 }
 
 /* Spreads row-sparse values into the dense array, which then holds the gradient. */

@@ -139,6 +139,10 @@ marea_tensor *marea_pick(marea_tensor *x, marea_tensor *ids) {
 }
 
 marea_tensor *marea_one_hot(marea_tensor *ids, int64_t depth) {
+  if (ids != NULL && depth < 0) {
+    marea_fail(MAREA_RANGE, "one_hot: the depth is %lld, expected 0 or more", (long long)depth);
+    return NULL;
+  }
   if (ids == NULL || op_expect("one_hot", ids, MAREA_INT32) != MAREA_OK ||
       op_check_ids("one_hot", ids, depth) != MAREA_OK)
     return NULL;

@@ -107,6 +107,10 @@ static marea_status check_norm(const marea_tensor *x, const marea_tensor *gamma,
 marea_tensor *marea_layer_norm(marea_tensor *x, marea_tensor *gamma, marea_tensor *beta,
                                double epsilon) {
   if (x == NULL || check_norm(x, gamma, beta) != MAREA_OK) return NULL;
+  if (!(epsilon >= 0)) {
+    marea_fail(MAREA_RANGE, "layer_norm: epsilon is %g, expected 0 or more", epsilon);
+    return NULL;
+  }
   marea_tensor *inputs[] = {x, gamma, beta};
   norm_context c = {.D = x->size[x->rank - 1]};
   c.rows = marea_tensor_count(x) / c.D;

@@ -99,8 +99,8 @@ marea_tensor *marea_narrow(marea_tensor *x, int axis, int64_t start, int64_t len
   if (x == NULL || op_check_axis("narrow", x, axis) != MAREA_OK) return NULL;
   if (start < 0 || length < 0 || start > x->size[axis] || length > x->size[axis] - start) {
     marea_fail(MAREA_RANGE, "narrow: elements %lld to %lld of axis %d, which has %lld",
-               (long long)start + 1, (long long)(start + length), axis + 1,
-               (long long)x->size[axis]);
+               (long long)((uint64_t)start + 1), (long long)((uint64_t)start + (uint64_t)length),
+               axis + 1, (long long)x->size[axis]);
     return NULL;
   }
   view_map map = same(x);
@@ -242,11 +242,22 @@ static marea_status check_concat(marea_tensor *const *list, int count, int axis)
   return status;
 }
 
+/* The size of the joined axis; views may claim more than fits. */
+static marea_status join_sizes(marea_tensor *const *list, int count, int axis, int64_t *joined) {
+  *joined = 0;
+  for (int k = 0; k < count; k++) {
+    if (list[k]->size[axis] > INT64_MAX - *joined)
+      return marea_fail(MAREA_SHAPE, "concat: %d items are too long together", count);
+    *joined += list[k]->size[axis];
+  }
+  return MAREA_OK;
+}
+
 marea_tensor *marea_concat(marea_tensor *const *list, int count, int axis) {
   if (check_concat(list, count, axis) != MAREA_OK) return NULL;
   int64_t size[MAREA_MAX_RANK], before = 0;
   memcpy(size, list[0]->size, sizeof size);
-  for (int k = 1; k < count; k++) size[axis] += list[k]->size[axis];
+  if (join_sizes(list, count, axis, &size[axis]) != MAREA_OK) return NULL;
   marea_tensor *y = marea_result(list[0]->dtype, list[0]->rank, size);
   size_t item = marea_dtype_bytes(list[0]->dtype);
   for (int k = 0; k < count && y != NULL; k++) {
@@ -269,20 +280,31 @@ marea_tensor *marea_concat(marea_tensor *const *list, int count, int axis) {
   return y;
 }
 
+static marea_status check_stack(marea_tensor *const *list, int count, int axis) {
+  char left[MAREA_SHAPE_TEXT_BYTES], right[MAREA_SHAPE_TEXT_BYTES];
+  if (count < 1) return marea_fail(MAREA_ARGUMENT, "stack: the list is empty");
+  for (int k = 0; k < count; k++)
+    if (list[k] == NULL) return marea_error_code();
+  int rank = list[0]->rank;
+  if (axis < 0 || axis > rank || rank == MAREA_MAX_RANK)
+    return marea_fail(MAREA_RANGE, "stack: new axis %d for items %s, of at most %d axes then",
+                      axis + 1, marea_shape_text(list[0], left), MAREA_MAX_RANK);
+  for (int k = 1; k < count; k++)
+    if (!marea_same_shape(list[k], list[0]))
+      return marea_fail(MAREA_SHAPE, "stack: item 1 is %s, item %d is %s; all shapes agree",
+                        marea_shape_text(list[0], left), k + 1, marea_shape_text(list[k], right));
+  return MAREA_OK;
+}
+
 marea_tensor *marea_stack(marea_tensor *const *list, int count, int axis) {
-  if (count < 1 || list[0] == NULL || axis < 0 || axis > list[0]->rank) {
-    if (count < 1 || list[0] != NULL)
-      marea_fail(MAREA_ARGUMENT, "stack: no such axis, or no items");
-    return NULL;
-  }
+  if (check_stack(list, count, axis) != MAREA_OK) return NULL;
   marea_tensor **raised = marea_alloc_zero((size_t)count, sizeof *raised);
   marea_tensor *y = NULL;
   bool whole = raised != NULL;
   for (int k = 0; k < count && whole; k++) {
     int64_t size[MAREA_MAX_RANK];
-    int rank = list[k] == NULL ? 0 : list[k]->rank + 1;
-    for (int i = 0; i < rank && rank <= MAREA_MAX_RANK; i++)
-      size[i] = i == axis ? 1 : list[k]->size[i < axis ? i : i - 1];
+    int rank = list[k]->rank + 1;
+    for (int i = 0; i < rank; i++) size[i] = i == axis ? 1 : list[k]->size[i < axis ? i : i - 1];
     raised[k] = marea_reshape(list[k], rank, size);
     whole = raised[k] != NULL;
   }

@@ -5,22 +5,42 @@
 
 #include "autodiff/storage.h"
 
+/* Storage of an owned tensor into which a view on the tape looks; in the tape's arena. */
+typedef struct kept_storage {
+  marea_storage *storage;
+  struct kept_storage *next;
+} kept_storage;
+
 struct marea_tape {
   marea_arena *arena; /* NULL once closed */
   marea_node *first, *last;
   size_t length;
   const char *label;
-  bool walked;
-  marea_tape *outer;
+  kept_storage *kept;
+  bool walked, walking, close_wanted, forgotten;
+  uint64_t number;   /* in order of opening */
+  marea_tape *outer; /* held by a reference: views on this tape may look into the outer's arena */
   int references;
 };
 
-static _Thread_local marea_tape *active_tape;
+/* Open tapes, the innermost first. While one is walked backwards, results belong to it, unless
+ * a tape was opened since the walk began. */
+static _Thread_local marea_tape *top_tape;
+static _Thread_local marea_tape *walker; /* the tape that is walked, or NULL */
+static _Thread_local uint64_t tapes_opened, opened_before_walk;
 static _Thread_local bool grad_disabled;
+
+static marea_tape *active(void) {
+  bool walk_first = walker != NULL && (top_tape == NULL || top_tape->number <= opened_before_walk);
+  return walk_first ? walker : top_tape;
+}
 
 /* ---- lifetime ---- */
 
+static void drop_forgotten(void);
+
 marea_tape *marea_tape_new(void) {
+  drop_forgotten();
   marea_tape *tape = marea_alloc_zero(1, sizeof *tape);
   if (tape == NULL) return NULL;
   tape->arena = marea_arena_new();
@@ -30,8 +50,9 @@ marea_tape *marea_tape_new(void) {
   }
   tape->label = "";
   tape->references = 1;
-  tape->outer = active_tape;
-  active_tape = tape;
+  tape->number = ++tapes_opened;
+  tape->outer = top_tape == NULL ? NULL : marea_tape_retain(top_tape);
+  top_tape = tape;
   return tape;
 }
 
@@ -40,23 +61,50 @@ static void release_node(marea_node *node) {
   for (int i = 0; i < node->input_count; i++) marea_tensor_free(node->inputs[i]);
 }
 
-static bool lies_on_stack(const marea_tape *tape) {
-  for (marea_tape *t = active_tape; t != NULL; t = t->outer)
-    if (t == tape) return true;
-  return false;
+/* Closes the innermost tape; gives back the next one, whose reference the caller has to drop. */
+static marea_tape *shut(marea_tape *tape) {
+  marea_arena *arena = tape->arena;
+  marea_node *last = tape->last;
+  marea_tape *outer = tape->outer;
+  kept_storage *kept = tape->kept;
+  top_tape = outer;
+  tape->arena = NULL;
+  tape->outer = NULL;
+  tape->kept = NULL;
+  tape->first = tape->last = NULL;
+  tape->label = "";
+  for (marea_node *node = last; node != NULL; node = node->previous) release_node(node);
+  for (; kept != NULL; kept = kept->next) marea_storage_free(kept->storage);
+  marea_arena_free(arena);
+  return outer;
+}
+
+/* Whether closing would pull a tape from under its walk (a node asks for it on the way). */
+static bool walked_inside(const marea_tape *tape) {
+  for (const marea_tape *t = top_tape; t != tape; t = t->outer)
+    if (t->walking) return true;
+  return tape->walking;
 }
 
 void marea_tape_close(marea_tape *tape) {
   if (tape->arena == NULL) return;
-  if (lies_on_stack(tape)) {
-    while (active_tape != tape) marea_tape_close(active_tape);
-    active_tape = tape->outer;
+  if (walked_inside(tape)) {
+    tape->close_wanted = true;
+    return;
   }
-  for (marea_node *node = tape->last; node != NULL; node = node->previous) release_node(node);
-  marea_arena_free(tape->arena);
-  tape->arena = NULL;
-  tape->first = tape->last = NULL;
-  tape->label = "";
+  while (top_tape != tape) marea_tape_free(shut(top_tape));
+  marea_tape_free(shut(tape));
+  drop_forgotten();
+}
+
+static void drop_forgotten(void) {
+  while (top_tape != NULL && top_tape->forgotten && !top_tape->walking)
+    marea_tape_free(shut(top_tape));
+}
+
+void marea_tape_forget(marea_tape *tape) {
+  tape->forgotten = true;
+  marea_tape_free(tape);
 }
 
 bool marea_tape_closed(const marea_tape *tape) {
@@ -69,13 +117,15 @@ marea_tape *marea_tape_retain(marea_tape *tape) {
 }
 
 void marea_tape_free(marea_tape *tape) {
-  if (tape == NULL || --tape->references > 0) return;
-  marea_tape_close(tape);
-  marea_free(tape);
+  while (tape != NULL && --tape->references == 0) { /* a loop: there may be many forgotten ones */
+    marea_tape *outer = tape->arena == NULL ? NULL : shut(tape);
+    marea_free(tape);
+    tape = outer;
+  }
 }
 
 marea_tape *marea_tape_active(void) {
-  return active_tape;
+  return active();
 }
 
 size_t marea_tape_bytes(const marea_tape *tape) {
@@ -116,44 +166,75 @@ bool marea_grad_enable(bool on) {
 /* ---- results ---- */
 
 void *marea_tape_alloc(size_t bytes) {
-  if (active_tape != NULL) return marea_arena_alloc(active_tape->arena, bytes);
+  if (active() != NULL) return marea_arena_alloc(active()->arena, bytes);
   marea_fail(MAREA_STATE, "no tape is active");
   return NULL;
 }
 
 static marea_tensor *taped_tensor(void) {
-  marea_tensor *x = marea_arena_alloc(active_tape->arena, sizeof *x);
+  marea_tensor *x = marea_arena_alloc(active()->arena, sizeof *x);
   if (x == NULL) return NULL;
   memset(x, 0, sizeof *x);
-  x->tape = active_tape;
+  x->tape = active();
   return x;
 }
 
 marea_tensor *marea_result(marea_dtype dtype, int rank, const int64_t *size) {
-  if (active_tape == NULL) return marea_tensor_uninitialised(dtype, rank, size);
+  if (active() == NULL) return marea_tensor_uninitialised(dtype, rank, size);
   size_t bytes;
   marea_tensor *x = taped_tensor();
   if (x == NULL || marea_tensor_layout(x, dtype, rank, size, &bytes) != MAREA_OK) return NULL;
-  x->data = marea_arena_alloc(active_tape->arena, bytes);
+  x->data = marea_arena_alloc(active()->arena, bytes);
   return x->data == NULL ? NULL : x;
+}
+
+/* The owned tensor may be dropped before the view. */
+static marea_status keep_storage(marea_tape *tape, marea_storage *storage) {
+  if (storage == NULL || (tape->kept != NULL && tape->kept->storage == storage)) return MAREA_OK;
+  kept_storage *kept = marea_arena_alloc(tape->arena, sizeof *kept);
+  if (kept == NULL) return MAREA_NOMEM;
+  *kept = (kept_storage){marea_storage_retain(storage), tape->kept};
+  tape->kept = kept;
+  return MAREA_OK;
+}
+
+static marea_status look_into(marea_tensor *view, const marea_tensor *x, int rank,
+                              const int64_t *size, const int64_t *stride, int64_t offset) {
+  size_t bytes;
+  marea_status status = marea_tensor_layout(view, x->dtype, rank, size, &bytes);
+  for (int axis = 0; axis < rank && status == MAREA_OK; axis++) view->stride[axis] = stride[axis];
+  view->data = (char *)x->data + offset * (int64_t)marea_dtype_bytes(x->dtype);
+  return status;
+}
+
+static marea_tensor *taped_view(marea_tensor *x, int rank, const int64_t *size,
+                                const int64_t *stride, int64_t offset) {
+  marea_tape *tape = active();
+  if (x->tape != NULL && x->tape->number > tape->number) { /* x may end first: no view, a copy */
+    marea_tensor look = {0};
+    if (look_into(&look, x, rank, size, stride, offset) != MAREA_OK) return NULL;
+    marea_tensor *copy = marea_result(x->dtype, rank, size);
+    if (copy != NULL) marea_tensor_gather(&look, copy->data);
+    return copy;
+  }
+  marea_tensor *view = taped_tensor();
+  if (view == NULL || look_into(view, x, rank, size, stride, offset) != MAREA_OK ||
+      keep_storage(tape, x->storage) != MAREA_OK)
+    return NULL;
+  return view;
 }
 
 marea_tensor *marea_view(marea_tensor *x, int rank, const int64_t *size, const int64_t *stride,
                          int64_t offset) {
-  size_t bytes;
-  marea_tensor *view =
-      active_tape != NULL ? taped_tensor() : marea_alloc_zero(1, sizeof(marea_tensor));
+  if (active() != NULL) return taped_view(x, rank, size, stride, offset);
+  marea_tensor *view = marea_alloc_zero(1, sizeof *view);
   if (view == NULL) return NULL;
-  if (marea_tensor_layout(view, x->dtype, rank, size, &bytes) != MAREA_OK) {
-    if (active_tape == NULL) marea_free(view);
+  if (look_into(view, x, rank, size, stride, offset) != MAREA_OK) {
+    marea_free(view);
     return NULL;
   }
-  for (int axis = 0; axis < rank; axis++) view->stride[axis] = stride[axis];
-  view->data = (char *)x->data + offset * (int64_t)marea_dtype_bytes(x->dtype);
-  if (active_tape == NULL) {
-    view->references = 1;
-    view->storage = marea_storage_retain(x->storage);
-  }
+  view->references = 1;
+  view->storage = marea_storage_retain(x->storage);
   return view;
 }
 
@@ -168,14 +249,14 @@ marea_tensor *marea_compact(marea_tensor *x) {
 /* ---- recording ---- */
 
 bool marea_recording(marea_tensor *const *inputs, int count) {
-  if (active_tape == NULL || grad_disabled) return false;
+  if (active() == NULL || grad_disabled) return false;
   for (int i = 0; i < count; i++)
     if (marea_wants_gradient(inputs[i])) return true;
   return false;
 }
 
 static marea_tensor **copy_list(marea_tensor *const *list, int count) {
-  marea_tensor **copy = marea_arena_alloc(active_tape->arena, (size_t)count * sizeof *copy);
+  marea_tensor **copy = marea_arena_alloc(active()->arena, (size_t)count * sizeof *copy);
   if (copy != NULL && count > 0) memcpy(copy, list, (size_t)count * sizeof *copy);
   return copy;
 }
@@ -193,14 +274,14 @@ static void append(marea_tape *tape, marea_node *node) {
 marea_node *marea_record(const char *op, marea_tensor *const *inputs, int input_count,
                          marea_tensor *const *outputs, int output_count, marea_backward *backward,
                          size_t context_bytes) {
-  marea_node *node = marea_arena_alloc(active_tape->arena, sizeof *node);
+  marea_node *node = marea_arena_alloc(active()->arena, sizeof *node);
   marea_tensor **kept_inputs = copy_list(inputs, input_count);
   marea_tensor **kept_outputs = copy_list(outputs, output_count);
-  void *context = marea_arena_alloc(active_tape->arena, context_bytes);
+  void *context = marea_arena_alloc(active()->arena, context_bytes);
   if (node == NULL || kept_inputs == NULL || kept_outputs == NULL || context == NULL) return NULL;
   memset(context, 0, context_bytes);
   *node = (marea_node){.op = op,
-                       .label = active_tape->label,
+                       .label = active()->label,
                        .input_count = input_count,
                        .output_count = output_count,
                        .inputs = kept_inputs,
@@ -210,7 +291,7 @@ marea_node *marea_record(const char *op, marea_tensor *const *inputs, int input_
   for (int i = 0; i < input_count; i++) marea_tensor_retain(kept_inputs[i]);
   for (int i = 0; i < output_count; i++)
     if (kept_outputs[i] != NULL) kept_outputs[i]->requires_grad = true;
-  append(active_tape, node);
+  append(active(), node);
   return node;
 }
 
@@ -254,22 +335,40 @@ static bool reached(const marea_node *node) {
   return false;
 }
 
-marea_status marea_gradient_pass_begin(bool accumulate); /* gradient.c */
+/* The outermost of the open tapes that were to be closed during a walk, or NULL. */
+static marea_tape *find_close_wanted(void) {
+  marea_tape *wanted = NULL;
+  for (marea_tape *t = top_tape; t != NULL; t = t->outer)
+    if (t->close_wanted) wanted = t;
+  return wanted;
+}
+
+static marea_status walk(marea_tape *tape, marea_tensor *loss) {
+  marea_real *seed = marea_gradient_sum(loss);
+  if (seed == NULL) return MAREA_NOMEM;
+  seed[0] = 1;
+  marea_status status = MAREA_OK;
+  for (marea_node *node = tape->last; node != NULL && status == MAREA_OK; node = node->previous)
+    if (reached(node)) status = node->backward(node);
+  return status;
+}
 
 marea_status marea_tape_backward(marea_tape *tape, marea_tensor *loss, bool accumulate) {
   marea_status status = check_walk(tape, loss);
   if (status != MAREA_OK) return status;
-  tape->walked = true;
-  marea_gradient_pass_begin(accumulate);
-  marea_tape *before = active_tape;
-  active_tape = tape; /* temporaries of backward belong to this tape */
-  marea_real *seed = marea_gradient_sum(loss);
-  if (seed == NULL)
-    status = MAREA_NOMEM;
-  else
-    seed[0] = 1;
-  for (marea_node *node = tape->last; node != NULL && status == MAREA_OK; node = node->previous)
-    if (reached(node)) status = node->backward(node);
-  active_tape = before;
+  marea_tape *walker_before = walker;
+  uint64_t opened_before = opened_before_walk;
+  marea_pass pass_before = marea_gradient_pass_begin(accumulate);
+  tape->walked = tape->walking = true;
+  walker = marea_tape_retain(tape);
+  opened_before_walk = tapes_opened;
+  status = walk(tape, loss);
+  if (walker_before != NULL) marea_gradient_pass_resume(pass_before);
+  walker = walker_before;
+  opened_before_walk = opened_before;
+  tape->walking = false;
+  marea_tape *wanted = find_close_wanted();
+  if (wanted != NULL) marea_tape_close(wanted);
+  marea_tape_free(tape);
   return status;
 }

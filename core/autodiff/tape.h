@@ -33,12 +33,17 @@ marea_tape *marea_tape_new(void);
 
 /* Ends the tape and frees everything on it. The handle itself stays valid for
  * marea_tape_closed until the last reference is dropped. Tapes that were opened later and are
- * still open are closed first. Closing twice is allowed. */
+ * still open are closed first, and hold a reference until then. Closing twice is allowed. Asked
+ * for by a node while the tape is walked, it happens when the walk ends. */
 void marea_tape_close(marea_tape *tape);
 bool marea_tape_closed(const marea_tape *tape);
 marea_tape *marea_tape_retain(marea_tape *tape);
 void marea_tape_free(marea_tape *tape); /* drops a reference; the last one closes the tape */
-marea_tape *marea_tape_active(void);    /* NULL if none */
+/* Drops the reference of a handle that got lost. Results on the tape may be in use this very moment
+ * (a garbage collector may call this at any allocation), so an open tape is closed only when the
+ * last reference goes, or when it is the innermost one and a tape is opened or closed. */
+void marea_tape_forget(marea_tape *tape);
+marea_tape *marea_tape_active(void); /* NULL if none */
 
 /* Gradients of `loss` (one element) with respect to everything on the tape that requires one.
  * Gradients of owned tensors replace those of an earlier pass, or add to them with `accumulate`.
@@ -69,7 +74,8 @@ bool marea_grad_enable(bool on);
 marea_tensor *marea_result(marea_dtype dtype, int rank, const int64_t *size);
 
 /* A view of x with new shape and strides, beginning `offset` elements further; no copy. On the
- * active tape, or owned (sharing x's storage) when there is none. */
+ * active tape, which then keeps x's storage until it closes, or owned (sharing x's storage) when
+ * there is none. A tensor of a tape that will close before is copied. */
 marea_tensor *marea_view(marea_tensor *x, int rank, const int64_t *size, const int64_t *stride,
                          int64_t offset);
 
@@ -90,6 +96,15 @@ marea_node *marea_record(const char *op, marea_tensor *const *inputs, int input_
 
 /* Memory that must live until backward: the active tape's arena. */
 void *marea_tape_alloc(size_t bytes);
+
+/* Gradients that are written from now on replace those of earlier passes (or add to them). Gives
+ * back the pass before, which a walk inside a walk resumes. */
+typedef struct marea_pass {
+  uint64_t number;
+  bool accumulates;
+} marea_pass;
+marea_pass marea_gradient_pass_begin(bool accumulate);
+void marea_gradient_pass_resume(marea_pass pass);
 
 /* The gradient that has reached x (contiguous, x's shape), or NULL if none has. */
 const marea_real *marea_gradient_of(const marea_tensor *x);

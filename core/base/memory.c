@@ -66,6 +66,21 @@ void *marea_realloc(void *block, size_t bytes) {
   return moved;
 }
 
+void *marea_grow(void *array, size_t *capacity, size_t wanted, size_t size) {
+  enum { FIRST_ITEMS = 64 };
+  if (array != NULL && wanted <= *capacity) return array;
+  size_t wider, bytes;
+  if (__builtin_add_overflow(wanted, wanted / 2, &wider) ||
+      __builtin_add_overflow(wider, (size_t)FIRST_ITEMS, &wider) ||
+      __builtin_mul_overflow(wider, size, &bytes)) {
+    marea_fail(MAREA_NOMEM, "%zu items of %zu bytes exceed the address space", wanted, size);
+    return NULL;
+  }
+  void *moved = marea_realloc(array, bytes);
+  if (moved != NULL) *capacity = wider;
+  return moved;
+}
+
 char *marea_strdup(const char *text) {
   size_t bytes = strlen(text) + 1;
   char *copy = marea_alloc(bytes);

@@ -25,6 +25,11 @@ void *marea_alloc_array(size_t count, size_t size);
 /* Resizes a block (NULL: allocates). On failure returns NULL and the old block stays valid. */
 void *marea_realloc(void *block, size_t bytes);
 
+/* The array with room for `wanted` items of `size` bytes; grows by half, so that adding items one
+ * by one takes linear time. On failure returns NULL and the old array stays valid. An array with
+ * room is returned as it is. */
+void *marea_grow(void *array, size_t *capacity, size_t wanted, size_t size);
+
 /* A copy of a NUL-terminated string. */
 char *marea_strdup(const char *text);
 

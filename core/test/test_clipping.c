@@ -5,8 +5,6 @@
 #include "train/clipping.h"
 #include "train/optimizer.h"
 
-marea_status marea_gradient_pass_begin(bool accumulate);
-
 static marea_tensor *with_gradient(int64_t n, const marea_real *g) {
   marea_tensor *x = marea_tensor_new(MAREA_REAL, 1, &n);
   CHECK(marea_gradient_add(x, g) == MAREA_OK);

@@ -14,9 +14,6 @@ static const double GOLDEN_TOLERANCE = 6e-10; /* the goldens have nine digits */
 static const double GOLDEN_TOLERANCE = 1.3e-7;
 #endif
 
-/* Starts a backward pass as far as gradients are concerned. */
-marea_status marea_gradient_pass_begin(bool accumulate);
-
 static marea_tensor *vector(int64_t n, double value) {
   marea_tensor *x = marea_tensor_new(MAREA_REAL, 1, &n);
   marea_tensor_fill(x, value);

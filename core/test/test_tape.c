@@ -103,6 +103,109 @@ static void test_nesting(void) {
   marea_tape_free(outer);
 }
 
+/* A view on an inner tape looks into the outer one's arena, which must live as long. */
+static void test_forgotten_outer(void) {
+  marea_tensor *x = marea_tensor_new(MAREA_REAL, 1, (int64_t[]){3});
+  marea_tensor_fill(x, 7);
+  marea_tape *outer = marea_tape_new();
+  marea_tensor *y = scale(x, 2);
+  marea_tape *inner = marea_tape_new();
+  marea_tensor *view = marea_view(y, 1, (int64_t[]){2}, (int64_t[]){1}, 1);
+  marea_tape_free(outer); /* nobody but the inner tape knows it now */
+  CHECK(marea_tape_active() == inner && marea_tensor_get(view, 1) == 14);
+  marea_tape_free(inner);
+  CHECK(marea_tape_active() == NULL);
+  for (int i = 0; i < 100000; i++) marea_tape_free(i % 2 == 0 ? marea_tape_new() : NULL);
+  marea_tape *first = marea_tape_new();
+  for (int i = 0; i < 100000; i++) {
+    marea_tape *last = marea_tape_new();
+    marea_tape_free(first);
+    first = last;
+  }
+  marea_tape_free(first);
+  CHECK(marea_tape_active() == NULL);
+  marea_tensor_free(x);
+}
+
+/* A lost handle: the tape stays while results may be in use, and goes when it is innermost. */
+static void test_forget(void) {
+  marea_tape *lost = marea_tape_new();
+  marea_tape *holder = marea_tape_retain(lost);
+  marea_tape_forget(lost);
+  CHECK(!marea_tape_closed(holder) && marea_tape_active() == holder);
+  marea_tape *next = marea_tape_new();
+  CHECK(marea_tape_closed(holder) && marea_tape_active() == next);
+  marea_tape *inner = marea_tape_new();
+  marea_tape_retain(next);
+  marea_tape_forget(next);
+  CHECK(!marea_tape_closed(next)); /* the inner one is in use */
+  marea_tape_close(inner);
+  CHECK(marea_tape_closed(next) && marea_tape_active() == NULL);
+  marea_tape_free(inner);
+  marea_tape_free(next);
+  marea_tape_free(holder);
+}
+
+/* A view on a tape keeps the bytes of an owned tensor that is dropped. */
+static void test_dropped_owner(void) {
+  marea_tape *tape = marea_tape_new();
+  marea_tensor *x = marea_tensor_new(MAREA_REAL, 1, (int64_t[]){3});
+  marea_tensor_fill(x, 7);
+  marea_tensor *view = marea_view(x, 1, (int64_t[]){2}, (int64_t[]){1}, 1);
+  marea_tensor *again = marea_view(view, 1, (int64_t[]){1}, (int64_t[]){1}, 1);
+  marea_tensor_free(x);
+  CHECK(marea_tensor_get(view, 1) == 7 && marea_tensor_get(again, 0) == 7);
+  marea_tape_free(tape);
+}
+
+static marea_tape *walked, *other;
+static marea_tensor *of_other, *view_of_other;
+static double inner_gradient;
+
+/* Closes the tape that is walked, opens another, and walks that. */
+static marea_status meddle_backward(marea_node *node) {
+  marea_tape_close(walked);
+  CHECK(!marea_tape_closed(walked) && marea_tape_active() == walked);
+  view_of_other = marea_view(of_other, 1, (int64_t[]){1}, (int64_t[]){1}, 0);
+  marea_tape_close(other); /* opened before the walk, inside the walked one */
+  CHECK(marea_tape_closed(other) && marea_tape_active() == walked);
+  CHECK(marea_tensor_get(view_of_other, 0) == 6);
+  marea_tensor *w = marea_tensor_new(MAREA_REAL, 1, (int64_t[]){1});
+  w->requires_grad = true;
+  marea_tape *inner = marea_tape_new();
+  CHECK(marea_tape_active() == inner);
+  CHECK(marea_tape_backward(inner, scale(w, 4), false) == MAREA_OK);
+  CHECK(marea_tape_active() == inner);
+  marea_tape_free(inner);
+  marea_tensor *gradient = marea_tensor_gradient(w);
+  inner_gradient = marea_tensor_get(gradient, 0);
+  marea_tensor_free(gradient);
+  marea_tensor_free(w);
+  CHECK(marea_tape_active() == walked);
+  return marea_gradient_add(node->inputs[0], marea_gradient_of(node->outputs[0]));
+}
+
+static void test_meddling_node(void) {
+  marea_tensor *x = marea_tensor_new(MAREA_REAL, 1, (int64_t[]){1});
+  x->requires_grad = true;
+  marea_tensor_fill(x, 3);
+  walked = marea_tape_new();
+  marea_tensor *a = scale(x, 3), *b = marea_view(a, 1, a->size, a->stride, 0);
+  CHECK(marea_record("meddle", &a, 1, &b, 1, meddle_backward, 0) != NULL);
+  marea_tensor *loss = scale(b, 5);
+  other = marea_tape_new();
+  of_other = scale(x, 2);
+  CHECK(marea_tape_backward(walked, loss, false) == MAREA_OK);
+  CHECK(marea_tape_closed(walked) && marea_tape_active() == NULL);
+  CHECK(inner_gradient == 4);
+  marea_tensor *gradient = marea_tensor_gradient(x);
+  CHECK(marea_tensor_get(gradient, 0) == 15); /* the pass went on after the one inside it */
+  marea_tensor_free(gradient);
+  marea_tape_free(other);
+  marea_tape_free(walked);
+  marea_tensor_free(x);
+}
+
 static void test_rows(void) {
   marea_tensor *table = marea_tensor_new(MAREA_REAL, 2, (int64_t[]){5, 2});
   marea_real values[] = {1, 2, 10, 20, 100, 200};
@@ -152,6 +255,10 @@ int main(void) {
   test_backward();
   test_nonfinite();
   test_nesting();
+  test_forgotten_outer();
+  test_dropped_owner();
+  test_forget();
+  test_meddling_node();
   test_rows();
   test_allocation_failures();
   return test_end();

@@ -10,6 +10,8 @@ struct marea_pipeline {
   size_t split_count;
   size_t shortest, longest;
   marea_vocabulary *stop_words; /* NULL: none */
+  const marea_phrases *phrases[MAREA_PHRASES_MAX];
+  size_t phrase_count;
   size_t ngrams[MAREA_NGRAMS_MAX];
   size_t ngram_count;
   char *join;
@@ -18,6 +20,15 @@ struct marea_pipeline {
 };
 
 /* ---- making ---- */
+
+/* Single bytes are no UTF-8, which every other stage takes for granted. */
+static marea_status check_bytes(const marea_pipeline_options *o) {
+  for (size_t i = 0; i < o->split_count; i++)
+    if (o->splits[i].kind == MAREA_SPLIT_BYTES && (i + 1 < o->split_count || o->within))
+      return marea_fail(MAREA_ARGUMENT, "pipeline: the splitter bytes must be the last one, and "
+                                        "not be followed by n-grams within the pieces");
+  return MAREA_OK;
+}
 
 static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options *o) {
   p->normalizer = marea_normalizer_new(o->steps, o->step_count, o->invalid);
@@ -32,7 +43,7 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
   }
-  return MAREA_OK;
+  return check_bytes(o);
 }
 
 static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options *o) {
@@ -45,10 +56,20 @@ static marea_status make_ngrams(marea_pipeline *p, const marea_pipeline_options 
                         o->ngrams[i], MAREA_NGRAM_WIDEST);
     p->ngrams[p->ngram_count++] = o->ngrams[i];
   }
+  if (marea_utf8_invalid(o->join) < o->join.length)
+    return marea_fail(MAREA_FORMAT, "pipeline: what joins n-grams is not UTF-8");
   p->join = marea_alloc(o->join.length + 1);
   if (p->join == NULL) return MAREA_NOMEM;
   if (o->join.length > 0) memcpy(p->join, o->join.bytes, o->join.length);
   p->join_length = o->join.length;
+  return MAREA_OK;
+}
+
+static marea_status make_phrases(marea_pipeline *p, const marea_pipeline_options *o) {
+  if (o->phrase_count > MAREA_PHRASES_MAX)
+    return marea_fail(MAREA_ARGUMENT, "pipeline: %zu phrases, at most %d are allowed",
+                      o->phrase_count, MAREA_PHRASES_MAX);
+  for (size_t i = 0; i < o->phrase_count; i++) p->phrases[p->phrase_count++] = o->phrases[i];
   return MAREA_OK;
 }
 
@@ -71,6 +92,7 @@ marea_pipeline *marea_pipeline_new(const marea_pipeline_options *o) {
   marea_status status = make_stages(p, o);
   if (status == MAREA_OK) status = make_ngrams(p, o);
   if (status == MAREA_OK) status = make_stop_words(p, o);
+  if (status == MAREA_OK) status = make_phrases(p, o);
   if (status == MAREA_OK) return p;
   marea_pipeline_free(p);
   return NULL;
@@ -103,6 +125,7 @@ marea_pipeline_scratch *marea_pipeline_scratch_new(void) {
 void marea_pipeline_scratch_free(marea_pipeline_scratch *scratch) {
   if (scratch == NULL) return;
   marea_normal_scratch_free(&scratch->normal);
+  for (int i = 0; i < MAREA_PHRASES_MAX; i++) marea_phrase_line_free(&scratch->lines[i]);
   marea_free(scratch->tokens);
   marea_free(scratch->joined);
   marea_free(scratch);
@@ -119,6 +142,7 @@ void marea_pipeline_report_add(marea_pipeline_report *a, const marea_pipeline_re
   a->too_short += b->too_short;
   a->too_long += b->too_long;
   a->stop_words += b->stop_words;
+  a->phrases += b->phrases;
 }
 
 /* ---- running ---- */
@@ -169,19 +193,18 @@ static bool counts(const run *r, const marea_token *token) {
 }
 
 static marea_status store(marea_pipeline_scratch *s, const marea_token *token) {
-  if (s->token_count == s->token_capacity) {
-    size_t capacity = 2 * s->token_capacity + 64;
-    marea_token *tokens = marea_realloc(s->tokens, capacity * sizeof *tokens);
-    if (tokens == NULL) return MAREA_NOMEM;
-    s->tokens = tokens;
-    s->token_capacity = capacity;
-  }
+  marea_token *tokens =
+      marea_grow(s->tokens, &s->token_capacity, s->token_count + 1, sizeof *tokens);
+  if (tokens == NULL) return MAREA_NOMEM;
+  s->tokens = tokens;
   s->tokens[s->token_count++] = *token;
   return MAREA_OK;
 }
 
 static marea_status accept(const run *r, const marea_token *token) {
   if (!counts(r, token)) return MAREA_OK;
+  if (r->pipeline->phrase_count > 0)
+    return marea_phrase_line_add(r->pipeline->phrases[0], &r->scratch->lines[0], token);
   return r->pipeline->ngram_count > 0 ? store(r->scratch, token) : emit(r, *token);
 }
 
@@ -195,17 +218,31 @@ static marea_status cut(void *context, const marea_token *token) {
                      (marea_text){token->bytes, token->length}, cut, &below);
 }
 
+/* Joins the phrases of the text's tokens, and gives or keeps what comes out. */
+static marea_status join_phrases(const run *r) {
+  const marea_pipeline *p = r->pipeline;
+  marea_status status = MAREA_OK;
+  for (size_t k = 0; k < p->phrase_count; k++) {
+    marea_phrase_line *line = &r->scratch->lines[k];
+    r->scratch->report.phrases += marea_phrases_join(p->phrases[k], line);
+    for (size_t i = 0; i < line->count && status == MAREA_OK; i++) {
+      const marea_phrase_piece *piece = &line->pieces[i];
+      marea_token token = {line->bytes + piece->offset, piece->length, piece->begin, piece->end};
+      if (k + 1 < p->phrase_count)
+        status = marea_phrase_line_add(p->phrases[k + 1], line + 1, &token);
+      else
+        status = p->ngram_count > 0 ? store(r->scratch, &token) : emit(r, token);
+    }
+  }
+  return status;
+}
+
 /* ---- n-grams ---- */
 
 static char *joined_room(marea_pipeline_scratch *s, size_t length) {
-  if (length > s->joined_capacity) {
-    size_t capacity = length + length / 2 + 64;
-    char *bytes = marea_realloc(s->joined, capacity);
-    if (bytes == NULL) return NULL;
-    s->joined = bytes;
-    s->joined_capacity = capacity;
-  }
-  return s->joined;
+  char *joined = marea_grow(s->joined, &s->joined_capacity, length, 1);
+  if (joined != NULL) s->joined = joined;
+  return joined;
 }
 
 static marea_status emit_joined(const run *r, const marea_token *tokens, size_t width) {
@@ -254,6 +291,8 @@ static marea_status emit_within(const run *r, const marea_token *token, marea_te
     size_t from = begin > pad ? begin - pad : 0, to = end > pad ? end - pad : 0;
     if (from > token->length) from = token->length;
     if (to > token->length) to = token->length;
+    /* The bytes of a phrase are not those of the text: its parts are placed where it is. */
+    if (token->end - token->begin != token->length) from = 0, to = token->end - token->begin;
     marea_status status = emit(r, (marea_token){padded.bytes + begin, end - begin,
                                                 token->begin + from, token->begin + to});
     if (status != MAREA_OK || end == padded.length) return status;
@@ -292,7 +331,7 @@ static marea_status finish(const run *r) {
 
 static bool is_plain(const marea_pipeline *p) {
   return p->split_count == 1 && p->shortest <= 1 && p->longest == 0 && p->stop_words == NULL &&
-         p->ngram_count == 0;
+         p->phrase_count == 0 && p->ngram_count == 0;
 }
 
 marea_status marea_pipeline_run(const marea_pipeline *p, marea_text text, bool origins,
@@ -306,7 +345,9 @@ marea_status marea_pipeline_run(const marea_pipeline *p, marea_text text, bool o
   run r = {p, scratch, origins, sink, context};
   level first = {&r, 1, 0};
   scratch->token_count = 0;
+  for (size_t k = 0; k < p->phrase_count; k++) scratch->lines[k].count = scratch->lines[k].used = 0;
   status = marea_split(p->splitters[0], normal, cut, &first);
+  if (status == MAREA_OK && p->phrase_count > 0) status = join_phrases(&r);
   return status == MAREA_OK && p->ngram_count > 0 ? finish(&r) : status;
 }
 

@@ -1,11 +1,13 @@
-/* Text to tokens: normalizer → splitters → pieces that count → n-grams. Every token knows the bytes
- * of the raw text it came from. A pipeline is constant while it runs; each thread has a scratch. */
+/* Text to tokens: normalizer → splitters → pieces that count → phrases → n-grams. Every token knows
+ * the bytes of the raw text it came from. A pipeline is constant while it runs; each thread has a
+ * scratch. */
 #ifndef MAREA_TEXT_PIPELINE_H
 #define MAREA_TEXT_PIPELINE_H
 
-#include "text/normal.h"
-#include "text/splitter.h"
-#include "text/vocabulary.h"
+#include "text/normal/normal.h"
+#include "text/vocabulary/phrases.h"
+#include "text/split/splitter.h"
+#include "text/vocabulary/vocabulary.h"
 
 enum { MAREA_SPLITS_MAX = 8, MAREA_NGRAMS_MAX = 16, MAREA_NGRAM_WIDEST = 64 };
 
@@ -18,6 +20,9 @@ typedef struct marea_pipeline_options {
   size_t shortest, longest;          /* pieces in code points; 0: any */
   const marea_text *stop_words;      /* pieces that are left out */
   size_t stop_word_count;
+  const marea_phrases *const *phrases; /* each joins what the one before gives; must outlive the
+                                          pipeline */
+  size_t phrase_count;
   const size_t *ngrams; /* widths, in the order of the output; none: pieces as they are */
   size_t ngram_count;
   marea_text join; /* between the pieces of an n-gram */
@@ -28,13 +33,13 @@ typedef struct marea_pipeline_options {
 /* What was changed or left out. */
 typedef struct marea_pipeline_report {
   marea_normal_report normal;
-  size_t too_short, too_long, stop_words;
+  size_t too_short, too_long, stop_words, phrases;
 } marea_pipeline_report;
 
 typedef struct marea_pipeline marea_pipeline;
 
 /* NULL: MAREA_ARGUMENT, MAREA_FORMAT, MAREA_NOMEM as of the stages; widths are 1 to
- * MAREA_NGRAM_WIDEST. */
+ * MAREA_NGRAM_WIDEST; BYTES must be the last splitter, without `within`. */
 marea_pipeline *marea_pipeline_new(const marea_pipeline_options *options);
 void marea_pipeline_free(marea_pipeline *pipeline); /* NULL is allowed */
 
@@ -48,6 +53,7 @@ bool marea_pipeline_keeps_tokens(const marea_pipeline *pipeline);
 /* A thread's memory, used again for each text. */
 typedef struct marea_pipeline_scratch {
   marea_normal_scratch normal;
+  marea_phrase_line lines[MAREA_PHRASES_MAX];
   marea_token *tokens; /* of the text, when there are n-grams */
   size_t token_count, token_capacity;
   char *joined;

@@ -84,8 +84,21 @@ int32_t marea_lower(int32_t code) {
   return utf8proc_tolower(code);
 }
 
+/* Circled and squared Latin letters. */
+static bool is_enclosed_letter(int32_t code) {
+  return (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) ||
+         (code >= 0x1F150 && code <= 0x1F169) || (code >= 0x1F170 && code <= 0x1F189);
+}
+
 bool marea_is_cased(int32_t code) {
-  return utf8proc_tolower(code) != code || utf8proc_toupper(code) != code;
+  switch (utf8proc_category(code)) {
+  case UTF8PROC_CATEGORY_LU:
+  case UTF8PROC_CATEGORY_LL:
+  case UTF8PROC_CATEGORY_LT: return true;
+  case UTF8PROC_CATEGORY_NL: return code >= 0x2160 && code <= 0x217F; /* Roman numerals */
+  case UTF8PROC_CATEGORY_SO: return is_enclosed_letter(code);
+  default: return code == 0xAA || code == 0xBA; /* ordinal indicators */
+  }
 }
 
 bool marea_is_case_ignorable(int32_t code) {
@@ -162,9 +175,7 @@ bool marea_is_word_rust(int32_t code) {
   case UTF8PROC_CATEGORY_ND:
   case UTF8PROC_CATEGORY_NL:
   case UTF8PROC_CATEGORY_PC: return true;
-  case UTF8PROC_CATEGORY_SO: /* Other_Alphabetic: circled and squared letters */
-    return (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) ||
-           (code >= 0x1F150 && code <= 0x1F169) || (code >= 0x1F170 && code <= 0x1F189);
+  case UTF8PROC_CATEGORY_SO: return is_enclosed_letter(code); /* Other_Alphabetic */
   default: break;
   }
   char major = marea_category(code)[0];

@@ -48,7 +48,7 @@ int32_t marea_lower(int32_t code);
 /* The same for all code points below 0x10000, as a table that lives as long as the program. */
 const uint16_t *marea_lower_table(void);
 
-/* Whether upper and lower case make a difference to a code point, or it is one of them. */
+/* Unicode's Cased, for code points that are not case-ignorable. */
 bool marea_is_cased(int32_t code);
 
 /* Whether a code point is looked over when the neighbours of a sigma are judged (Unicode's

@@ -37,11 +37,12 @@ end
 
 marea.stream = native.new_stream()
 
---- Uniform numbers in [0, 1) and normal ones, of a shape, from the global stream.
+--- Uniform numbers in [0, 1) of a shape (a table), from the global stream.
 function marea.rand(shape)
   return marea.stream:uniform(shape)
 end
 
+--- Normal numbers with mean 0 and deviation 1.
 function marea.randn(shape)
   return marea.stream:normal(shape)
 end
@@ -74,6 +75,12 @@ marea.concat, marea.stack = native.concat, native.stack
 
 --- a where condition is not 0, else b.
 marea.where = native.where
+
+--- A model of layers in a row; see marea.model.sequential. @function Sequential
+--- Declares the shape of a sample; see marea.nn.input. @function Input
+--- A saved model; nil and a message for a file that is missing or broken; see
+-- marea.model.checkpoint. @function load @tparam string path
+--- Compares gradients with differences; see marea.gradcheck. @function gradcheck
 
 local parts = {
   nn = "marea.nn", optim = "marea.optim", losses = "marea.losses", metrics = "marea.metrics",

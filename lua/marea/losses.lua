@@ -250,6 +250,33 @@ local function compute(name, y, p, given)
   return reduce(name, values, given, counted)
 end
 
+-- Each loss takes targets y and predictions p of equal shape, (B) and (B, 1) meaning the same, and
+-- gives a scalar tensor (with reduction "none" one value a sample or step). The class of the same
+-- name in CamelCase (`losses.MeanSquaredError{ … }`) makes an object with fixed options. They raise
+-- an error for shapes that do not agree and for unknown options.
+
+--- -(y ln p + (1 - y) ln(1 - p)), p clipped to 1e-7; `bce`, `BinaryCrossentropy`.
+-- Options: `from_logits` false, `label_smoothing` 0. @function binary_crossentropy
+--- -sum y ln p over the last axis, p divided by its sum; `CategoricalCrossentropy`. Options:
+-- `from_logits`, `label_smoothing`. @function categorical_crossentropy
+--- -ln p[id] for class ids (B) or (B, T) from 0; `SparseCategoricalCrossentropy`. Options:
+-- `from_logits`, `ignore_class` (an id that does not count). @function sparse_categorical_crossentropy
+--- mean (y - p)²; `mse`, `MeanSquaredError`. @function mean_squared_error
+--- mean |y - p|; `mae`, `MeanAbsoluteError`. @function mean_absolute_error
+--- 100 mean |y - p| / max(|y|, 1e-7), in per cent; `mape`, `MeanAbsolutePercentageError`.
+-- @function mean_absolute_percentage_error
+--- mean (ln(1 + y) - ln(1 + p))²; `msle`, `MeanSquaredLogarithmicError`.
+-- @function mean_squared_logarithmic_error
+--- e²/2 up to |e| = `delta` (1), then linear (Huber, 1964); `Huber`. @function huber
+--- mean ln cosh(p - y); `logcosh`, `LogCosh`. @function log_cosh
+--- sum y ln(y/p) over the last axis; `kld`, `kullback_leibler_divergence`, `KLDivergence`.
+-- @function kl_divergence
+--- mean p - y ln p; `Poisson`. @function poisson
+--- -cos of the angle between y and p over the last axis: -1 is best; `cosine`, `CosineSimilarity`.
+-- @function cosine_similarity
+--- mean max(1 - y p, 0), labels 0 and 1 read as -1 and 1; `Hinge`. @function hinge
+--- mean max(1 - y p, 0)²; `SquaredHinge`. @function squared_hinge
+--- max(max (1 - y) p - sum y p + 1, 0); `CategoricalHinge`. @function categorical_hinge
 for name in pairs(formulas) do
   losses[name] = function(y, p, given) return compute(name, y, p, given) end
 end

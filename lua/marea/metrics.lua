@@ -5,6 +5,9 @@
 --     local auc = metrics.AUC{}
 --     auc:update(y, model(x))
 --     print(auc:result())
+--
+-- `y` and `p` have one shape; (B) and (B, 1) mean the same. Names in lower case with underscores
+-- (`"binary_accuracy"`) serve in compile; "accuracy" means what fits the loss.
 -- @module marea.metrics
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -121,6 +124,12 @@ local function mean_last(x)
   return ops.mean(x, last_axis(x))
 end
 
+--- Share of predictions on the right side of `threshold` (0.5). @function BinaryAccuracy
+--- Share of rows whose largest score is at the target's largest. @function CategoricalAccuracy
+--- The same for targets as class ids from 0. @function SparseCategoricalAccuracy
+--- Share of rows whose target is among the `k` (5) best; ties favour a hit.
+-- @function TopKCategoricalAccuracy
+--- The same for class ids. @function SparseTopKCategoricalAccuracy
 running_mean("BinaryAccuracy", "binary_accuracy", function(self, y, p)
   y, p = alike(self, y, p)
   return mean_last(ops.equal(positive(p, self.threshold), y))
@@ -164,6 +173,13 @@ running_mean("TopKCategoricalAccuracy", "top_k_categorical_accuracy", function(s
   return top_k(ops.argmax_ids(y, last_axis(y)), p, self.k)
 end, { options = { k = 5 }, positional = { "k" } })
 
+--- The losses of these names as metrics (see marea.losses).
+-- @function MeanSquaredError @function MeanAbsoluteError @function MeanAbsolutePercentageError
+-- @function MeanSquaredLogarithmicError @function LogCoshError @function KLDivergence
+-- @function Poisson @function Hinge @function BinaryCrossentropy @function CategoricalCrossentropy
+-- @function SparseCategoricalCrossentropy
+--- The cosine itself: 1 is best, unlike the loss. @function CosineSimilarity
+--- The root of the mean (y - p)². @function RootMeanSquaredError
 local from_losses = {
   MeanSquaredError = "mean_squared_error", MeanAbsoluteError = "mean_absolute_error",
   MeanAbsolutePercentageError = "mean_absolute_percentage_error",
@@ -191,7 +207,8 @@ local function token_loss(_, y, p)
   return require("marea.losses").sparse_categorical_crossentropy(y, p, { reduction = "none" })
 end
 
--- e^(mean negative log-likelihood) and that mean in bits, over valid tokens only.
+--- e^(mean negative log-likelihood) over valid tokens. @function Perplexity
+--- That mean in bits. @function BitsPerCharacter
 running_mean("Perplexity", "perplexity", token_loss,
   { direction = "min", result = function(self) return math.exp(mean.result(self)) end })
 running_mean("BitsPerCharacter", "bits_per_character", token_loss,
@@ -225,6 +242,10 @@ local function counting(class_name, name, result, direction)
     options = { thresholds = 0.5 }, positional = { "thresholds" }, direction = direction })
 end
 
+--- Hits among the predicted, at `thresholds` (0.5); 0 when nothing was predicted. @function Precision
+--- Hits among the actual ones. @function Recall
+--- How many (weighted) predictions were right or wrong in which way.
+-- @function TruePositives @function TrueNegatives @function FalsePositives @function FalseNegatives
 counting("Precision", "precision", function(self) return share(self.tp, self.fp) end)
 counting("Recall", "recall", function(self) return share(self.tp, self.fn) end)
 counting("TruePositives", "true_positives", function(self) return self.tp end)
@@ -292,11 +313,16 @@ local function define_f(class_name, name, own)
     result = f_score.result, options = defaults, beta = 1 })
 end
 
+--- (1 + b²) precision recall / (b² precision + recall) with `beta` 1; one a class, or `average`
+-- "macro", "micro" or "weighted"; `threshold` nil takes the largest score. @function FBetaScore
+--- The same with beta 1. @function F1Score
 define_f("FBetaScore", "fbeta_score", { beta = 1 })
 define_f("F1Score", "f1_score", {})
 
 -- Area under the curve by 200 thresholds ----------------------------------------------------------
 
+--- Area under the curve "ROC" or "PR" (Davis and Goadrich, 2006), by `num_thresholds` 200 as in
+-- Keras; `from_logits` false.
 local AUC = define("AUC", "auc", { options = { num_thresholds = 200, curve = "ROC",
   from_logits = false } })
 
@@ -364,6 +390,7 @@ end
 
 -- Coefficient of determination ----------------------------------------------------------------
 
+--- R² = 1 - sum (y - p)² / sum (y - mean y)²: 1 is best; all outputs as one. @function R2Score
 local R2 = define("R2Score", "r2_score", {})
 
 function R2:reset()

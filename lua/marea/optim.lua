@@ -153,6 +153,23 @@ local function new(name, given)
   return self
 end
 
+-- Each takes a table of options, `learning_rate` first. Formulas: core/train/rules_*.c.
+
+--- w -= rate g; with `momentum` 0, `nesterov` false. Rate 0.01. @function SGD
+--- Divides by the root of a running mean of g² (`rho` 0.9; Hinton, 2012); `momentum` 0, `epsilon`
+-- 1e-7, `centered` false. Rate 0.001. @function RMSprop
+--- Running means of g and g² (Kingma and Ba, 2014): `beta_1` 0.9, `beta_2` 0.999, `epsilon` 1e-7,
+-- `amsgrad` false. Rate 0.001. @function Adam
+--- Adam with `weight_decay` 0.004 apart from the gradient (Loshchilov and Hutter, 2017).
+-- @function AdamW
+--- Divides by the root of the sum of g² (Duchi et al., 2011); `initial_accumulator_value` 0.1,
+-- `epsilon` 1e-7. Rate 0.001. @function Adagrad
+--- Steps in the units of the weights (Zeiler, 2012); `rho` 0.95, `epsilon` 1e-7. Rate 0.001.
+-- @function Adadelta
+--- Adam with the largest |g| (Kingma and Ba, 2014, section 7). Rate 0.001. @function Adamax
+--- Adam with Nesterov's momentum (Dozat, 2016). Rate 0.001. @function Nadam
+--- The sign of a running mean (Chen et al., 2023); `beta_1` 0.9, `beta_2` 0.99. Rate 0.001.
+-- @function Lion
 for name in pairs(rules) do
   optim[name] = function(given) return new(name, given) end
 end

@@ -15,7 +15,7 @@
 local corpora = { imdb_ids = require "marea.corpora.imdb_ids" }
 
 for _, name in ipairs{ "lines", "tables", "directory", "sentences", "reviews", "labelled", "tagged",
-  "running", "words", "numbers" } do
+  "running", "words", "numbers", "parts" } do
   for key, value in pairs(require("marea.corpora." .. name)) do corpora[key] = value end
 end
 

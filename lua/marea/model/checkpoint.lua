@@ -292,8 +292,7 @@ end
 
 local function restore_text(model, texts)
   if not texts.tokenizer then return end
-  local text = require "marea.text"
-  model.tokenizer = text.Tokenizer.from_config(decode(texts, "tokenizer"))
+  model.tokenizer = require("marea.text.reading").from_config(decode(texts, "tokenizer"))
   local reading = texts.text and decode(texts, "text") or {}
   model.maxlen, model.padding, model.truncating = reading.maxlen, reading.padding, reading.truncating
 end

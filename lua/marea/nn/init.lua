@@ -49,6 +49,7 @@ setmetatable(nn, {
     rawset(nn, name, value)
     return value
   end,
+  lazy = { files, rooms }, -- for completion in the REPL
 })
 
 return nn

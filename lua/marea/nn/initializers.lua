@@ -64,7 +64,15 @@ random("VarianceScaling", { scale = 1, mode = "fan_in", distribution = "truncate
     return native.initialise_scaled(x, stream, self.scale, self.mode, self.distribution)
   end)
 
--- The named cases of VarianceScaling.
+--- Uniform or normal with variance 2/(fan_in + fan_out) (Glorot and Bengio, 2010).
+-- @function GlorotUniform
+-- @function GlorotNormal
+--- With variance 2/fan_in (He et al., 2015).
+-- @function HeUniform
+-- @function HeNormal
+--- With variance 1/fan_in (LeCun et al., 1998).
+-- @function LecunUniform
+-- @function LecunNormal
 for name, case in pairs{
   GlorotUniform = { 1, "fan_avg", "uniform" }, GlorotNormal = { 1, "fan_avg", "truncated_normal" },
   HeUniform = { 2, "fan_in", "uniform" }, HeNormal = { 2, "fan_in", "truncated_normal" },
@@ -75,7 +83,7 @@ for name, case in pairs{
   end)
 end
 
---- Orthogonal rows or columns times `gain`, for two axes or more.
+--- Orthogonal rows or columns times `gain`, for two axes or more (Saxe et al., 2013).
 -- @function Orthogonal
 random("Orthogonal", { gain = 1 }, { "gain" },
   function(self, x, stream) return native.initialise_orthogonal(x, stream, self.gain) end)

@@ -48,7 +48,9 @@ text.one_hot = text.hashing_trick
 
 -- Loaded when they are first used.
 local parts = { Pipeline = "marea.text.pipeline", Vocabulary = "marea.text.vocabulary",
-  encodings = "marea.text.encodings" }
+  Phrases = "marea.text.phrases",
+  encodings = "marea.text.encodings", subword = "marea.text.subword",
+  SubwordTokenizer = "marea.text.subword_tokenizer", huggingface = "marea.text.huggingface" }
 
 return setmetatable(text, {
   __index = function(_, name)

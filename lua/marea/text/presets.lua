@@ -31,10 +31,11 @@ local list = {
   sklearn = { normalize = { "lower" }, split = { { "word_runs", min = 2 } }, order = "bytes",
     ties = "ascending", specials = {}, pad = false, unknown = false },
 
-  --- vocab_count of Stanford's GloVe: what stands between blanks, ties by ascending bytes.
+  --- vocab_count of Stanford's GloVe: what stands between blanks and tabs, ties by bytes with a
+  -- sign. (It cuts words at 999 bytes, which this does not.)
   glove = { normalize = { { "characters", from = "\r", to = "" } },
-    split = { { "filters", filters = "\t\n\v\f\0" } }, ties = "ascending", specials = {},
-    pad = false, unknown = false },
+    split = { { "filters", filters = "\t\n\0" } }, ties = "signed", specials = {}, pad = false,
+    unknown = false },
 
   --- fastText's dictionary: what stands between blanks, at least five times (minCount of
   -- unsupervised training). The sentence mark </s> at line ends is the reader's business.

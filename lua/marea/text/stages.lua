@@ -4,9 +4,23 @@
 --
 --     normalize = { "nfc", "lower", { "strip_accents", keep = "ñ" } }
 --
+-- Normalizers: `nfc`, `nfd`, `nfkc`, `nfkd`; `lower` (final_sigma = true: ς at the end of words),
+-- `lower_ascii`, `fold`; `strip_accents` (keep: composed letters that stay), `strip_marks` (after nfd;
+-- all = false: also spacing and enclosing marks), `strip_combining`; `html` (to), `urls` (to), `digits`
+-- (to, runs = false: each digit), `replace` (from, to), `characters` (from: any of them, to),
+-- `delete_punctuation` (ASCII marks), `prepend` (text, once = false: also when it is there), `strip`
+-- (left, right), `collapse` (two or more blanks are one; spaces), `clean`, `cjk_spaces`.
+--
+-- Splitters: `none`, `filters` (filters, split), `words` (punctuation = "drop" or "keep"),
+-- `whitespace` (spaces), `code_points`, `graphemes`, `bytes` (only as the last), `word_runs` (min),
+-- `words_or_marks`, `bert`, `byte_level`, `metaspace` (text), `punctuation` (behavior), `digits`
+-- (individual), `literal` (text, behavior). `spaces` is "unicode", "ascii" or "python" (with U+001C to
+-- U+001F); `behavior` says what becomes of a separator, as Hugging Face names it.
+--
 -- A Lua function becomes a stage when it is registered under a name; a model file that needs it
 -- says so, and loading fails clearly where it is not registered.
 -- @module marea.text.stages
+local native = require "marea.native"
 local options = require "marea.nn.options"
 
 local stages = {}
@@ -14,12 +28,13 @@ local stages = {}
 -- name → options with their defaults; `reads` turns them into what the core takes.
 local normalizers = {
   nfc = {}, nfd = {}, nfkc = {}, nfkd = {}, lower = { final_sigma = true }, lower_ascii = {},
-  fold = {}, strip_marks = {}, strip_combining = {}, collapse = { spaces = "unicode" }, clean = {},
-  cjk_spaces = {},
+  fold = {}, strip_marks = { all = false }, strip_combining = {},
+  collapse = { spaces = "unicode" }, clean = {}, cjk_spaces = {},
   strip_accents = { keep = "" }, html = { to = " " }, urls = { to = "URL" },
   digits = { to = "0", runs = false }, replace = { from = options.required, to = "" },
   characters = { from = options.required, to = " " }, delete_punctuation = {},
-  prepend = { text = options.required, once = false }, strip = { left = true, right = true },
+  prepend = { text = options.required, unless_there = false },
+  strip = { left = true, right = true },
 }
 
 local splitters = {
@@ -39,18 +54,23 @@ local function string_option(who, name, value)
   return value
 end
 
+local function composed(characters)
+  return native.pipeline{ normalize = { { kind = "nfc" } } }:normalize(characters)
+end
+
 -- How each stage's options reach the core, where they differ from { kind = name }.
 local core_normalizers = {
   lower = function(o) return { apart = not o.final_sigma } end,
   collapse = function(o) return { spaces = o.spaces } end,
-  strip_accents = function(o) return { from = o.keep } end,
+  strip_accents = function(o) return { from = composed(o.keep) } end,
   html = function(o) return { to = o.to } end,
   urls = function(o) return { to = o.to } end,
   digits = function(o) return { to = o.to, whole = o.runs } end,
   replace = function(o) return { from = o.from, to = o.to } end,
   characters = function(o) return { from = o.from, to = o.to } end,
   delete_punctuation = function() return { kind = "characters", from = ASCII_MARKS, to = "" } end,
-  prepend = function(o) return { to = o.text, once = o.once } end,
+  prepend = function(o) return { to = o.text, once = o.unless_there } end,
+  strip_marks = function(o) return { whole = o.all } end,
   strip = function(o) return { left = o.left, right = o.right } end,
 }
 
@@ -118,7 +138,7 @@ local choices = {
   punctuation = { "drop", "keep" }, spaces = { "unicode", "ascii", "python" },
 }
 local flags = { runs = true, left = true, right = true, individual = true, final_sigma = true,
-  once = true }
+  unless_there = true, all = true }
 
 local function check_options(who, o)
   for name, value in pairs(o) do
@@ -170,6 +190,9 @@ local function list_of(who, field, value)
   if type(value) == "string" then return { value } end
   if type(value) ~= "table" then
     error(("%s: %s must be a list of stages, got %s"):format(who, field, options.show(value)), 0)
+  end
+  for key in pairs(value) do
+    if math.type(key) ~= "integer" then return { value } end -- a stage with its options
   end
   return value
 end

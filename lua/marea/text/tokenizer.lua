@@ -71,11 +71,14 @@ end
 -- @tparam {string,...} texts one document each (or lists of words)
 -- @raise naming the item that is no text, or the byte that is no UTF-8
 function Tokenizer:fit_on_texts(texts)
+  local counts = native.vocabulary() -- of these texts: when one is refused, nothing is counted
   if is_word_list(texts) then
-    for _, words in ipairs(word_lists(self, texts)) do self.vocabulary:count_words(words) end
+    for _, words in ipairs(word_lists(self, texts)) do counts:count_words(words) end
   else
-    self.vocabulary:count(self.pipeline, texts)
+    counts:count(self.pipeline, texts)
   end
+  local words, documents = self.vocabulary:size()
+  if words + documents == 0 then self.vocabulary = counts else self.vocabulary:merge(counts) end
   self.vocabulary:rank{}
   self.tables = nil
 end
@@ -120,8 +123,32 @@ function Tokenizer:texts_to_padded(texts, padding)
   return x, report
 end
 
-local function columns_of(self)
+--- The ids of texts without a Lua table in between.
+function Tokenizer:encode_sequences(texts)
+  return encode(self, texts)
+end
+
+-- What marea.text.reading asks of every reader of texts.
+
+function Tokenizer:id_count()
   return self.num_words or self.vocabulary:size() + 1 + (self.oov_token and 1 or 0)
+end
+
+function Tokenizer:word_of(id)
+  return self.index_word[id]
+end
+
+function Tokenizer.first_word_id()
+  return 1
+end
+
+function Tokenizer:unknown_id()
+  return self.oov_token and 1 or nil
+end
+
+function Tokenizer:document_frequencies()
+  local frequency = self.index_docs
+  return function(id) return frequency[id] or 0 end, self.document_count
 end
 
 --- Sequences of ids as a bag-of-words matrix (N, num_words).
@@ -135,7 +162,7 @@ function Tokenizer:sequences_to_matrix(sequences, mode)
     frequency = self.index_docs
   end
   if type(sequences) == "table" then sequences = native.sequences(sequences) end
-  return sequences:matrix(mode or "binary", columns_of(self), frequency, documents)
+  return sequences:matrix(mode or "binary", self:id_count(), frequency, documents)
 end
 
 --- Texts as a bag-of-words matrix.
@@ -147,7 +174,7 @@ function Tokenizer:texts_to_matrix(texts, mode, given)
   local read = options.read("texts_to_matrix", given, { sparse = false })
   local sequences = encode(self, texts)
   if not read.sparse then return self:sequences_to_matrix(sequences, mode) end
-  return require("marea.text.weighting").keras(self, sequences, mode, columns_of(self))
+  return require("marea.text.weighting").keras(self, sequences, mode, self:id_count())
 end
 
 --- Ids back to words, joined by one blank; ids without a word become the OOV word or vanish.
@@ -244,32 +271,52 @@ function Tokenizer:to_json()
   } }
 end
 
+-- A field of Keras's config that is an object written as JSON within JSON: word → whole number.
+local function numbers_of(config, name, default)
+  local field = config[name] == nil and default or config[name]
+  local map = type(field) == "string" and json.decode(field)
+  if type(map) ~= "table" then
+    error(("tokenizer: config.%s must be a JSON object in a string"):format(name), 0)
+  end
+  for word, number in pairs(map) do
+    if type(word) ~= "string" or math.type(number) ~= "integer" then
+      error(("tokenizer: config.%s must have words and whole numbers"):format(name), 0)
+    end
+  end
+  return map
+end
+
+local function from_keras(outer)
+  local config = type(outer) == "table" and outer.config
+  if type(config) ~= "table" then
+    error("tokenizer: expected an object with class_name and config, as Keras writes it", 0)
+  end
+  local index = numbers_of(config, "word_index")
+  local counts, documents = numbers_of(config, "word_counts", "{}"),
+    numbers_of(config, "word_docs", "{}")
+  local words, word_counts, word_documents = {}, {}, {}
+  for word in pairs(index) do
+    if word ~= config.oov_token or counts[word] then words[#words + 1] = word end
+  end
+  table.sort(words, function(a, b)
+    if index[a] ~= index[b] then return index[a] < index[b] end
+    return a < b
+  end)
+  for i, word in ipairs(words) do
+    word_counts[i], word_documents[i] = counts[word] or 0, documents[word] or 0
+  end
+  return Tokenizer.from_config{ num_words = config.num_words, filters = config.filters,
+    lower = config.lower, split = config.split, char_level = config.char_level,
+    oov_token = config.oov_token, words = words, counts = word_counts, documents = word_documents,
+    document_count = config.document_count or 0 }
+end
+
 --- A tokenizer from Keras's JSON; nil and a message when it is malformed.
 -- Words are taken in the order of their ids, so that ties stay as they were.
 function Tokenizer.from_json(source)
   local outer, message = json.decode(source)
-  if outer == nil then return nil, message end
-  local config = type(outer) == "table" and outer.config
-  local index = type(config) == "table" and type(config.word_index) == "string"
-    and json.decode(config.word_index)
-  local counts = index and json.decode(config.word_counts or "{}")
-  local documents = index and json.decode(config.word_docs or "{}")
-  if not (index and counts and documents) then
-    return nil, "tokenizer: expected an object with class_name and config, as Keras writes it"
-  end
-  local words = {}
-  for word in pairs(index) do
-    if word ~= config.oov_token or counts[word] then words[#words + 1] = word end
-  end
-  table.sort(words, function(a, b) return index[a] < index[b] end)
-  local flat = { counts = {}, documents = {} }
-  for i, word in ipairs(words) do
-    flat.counts[i], flat.documents[i] = counts[word] or 0, documents[word] or 0
-  end
-  local ok, result = pcall(Tokenizer.from_config, { num_words = config.num_words,
-    filters = config.filters, lower = config.lower, split = config.split,
-    char_level = config.char_level, oov_token = config.oov_token, words = words,
-    counts = flat.counts, documents = flat.documents, document_count = config.document_count or 0 })
+  if message then return nil, message end
+  local ok, result = pcall(from_keras, outer)
   if not ok then return nil, result end
   return result
 end

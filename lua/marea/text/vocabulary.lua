@@ -18,6 +18,9 @@ local Vocabulary = {}
 local function new_vocabulary(_, given)
   local self = options.read("Vocabulary", given, { specials = {} })
   local seen = {}
+  if type(self.specials) ~= "table" then
+    error("Vocabulary: specials must be a list of strings, got " .. options.show(self.specials), 0)
+  end
   for i, token in ipairs(self.specials) do
     if type(token) ~= "string" or seen[token] then
       error(("Vocabulary: special token %d is %s; expected strings that differ"):format(i,
@@ -66,6 +69,7 @@ end
 
 --- The word of an id, from 0; nil beyond the last.
 function Vocabulary:word(id)
+  if id < 0 then return nil end
   if id < #self.specials then return self.specials[id + 1] end
   return (self.native:at(id - #self.specials + 1))
 end
@@ -84,11 +88,14 @@ end
 -- @tparam[opt] table rule `keep` = k: exactly k words (special tokens not counted); `min_count`,
 -- `min_documents`, `max_documents`; `order`: "count" (the most frequent first), "bytes"
 -- (alphabetical by code point), "first" (as they came); `ties` of equal counts: "first",
--- "ascending", "descending" (by bytes)
+-- "ascending", "descending" (by bytes), "signed" (by bytes from -128 to 127, as GloVe does)
 -- @treturn table report: words, rare, in_few_documents, in_many_documents, beyond_keep
 function Vocabulary:rank(rule)
   rule = options.read("rank", rule, { keep = 0, min_count = 0, min_documents = 0, max_documents = 0,
     order = "count", ties = "first" })
+  for _, name in ipairs{ "keep", "min_count", "min_documents", "max_documents" } do
+    rule[name] = options.integer("rank", name, rule[name], 0)
+  end
   self.rule = rule
   local report = self.native:rank(rule)
   report.words, report.ranked = report.ranked, nil
@@ -155,6 +162,17 @@ function Vocabulary:extend(words)
   return self:rank(self.rule)
 end
 
+-- Takes over what was counted aside: nothing of it when counting failed. Ids stay as they are
+-- until rank.
+function Vocabulary:take(counts)
+  local words, documents = self.native:size()
+  if words == 0 and documents == 0 then
+    self.native = counts
+  else
+    self.native:merge(counts)
+  end
+end
+
 --- Adds the counts of another vocabulary; new words come last among equals.
 function Vocabulary:merge(other)
   self.native:merge(other.native)
@@ -163,11 +181,33 @@ end
 
 -- ---- files ---------------------------------------------------------------------------------------
 
+-- Tokens that are no UTF-8 (bytes), which JSON cannot hold, as lists of their bytes.
+local function for_json(words)
+  if utf8.len(table.concat(words, " ")) then return words end
+  for i, word in ipairs(words) do
+    if not utf8.len(word) then words[i] = json.array{ word:byte(1, -1) } end
+  end
+  return words
+end
+
+local function from_json(words)
+  local read = {}
+  for i, word in ipairs(words) do
+    if type(word) == "table" then
+      local ok, bytes = pcall(string.char, table.unpack(word))
+      if not ok then error(("Vocabulary: word %d is no list of bytes"):format(i), 0) end
+      word = bytes
+    end
+    read[i] = word
+  end
+  return read
+end
+
 --- Everything that rebuilds the vocabulary, for JSON.
 function Vocabulary:get_config()
   local words, counts, documents = self.native:words()
   local _, document_count = self.native:size()
-  return { class = "Vocabulary", specials = json.array(self.specials), words = json.array(words),
+  return { class = "Vocabulary", specials = json.array(self.specials), words = json.array(for_json(words)),
     counts = json.array(counts), documents = json.array(documents),
     document_count = document_count, hash = self.native:hash(), rule = self.rule }
 end
@@ -179,7 +219,7 @@ function Vocabulary.from_config(config)
     error("Vocabulary: malformed description", 0)
   end
   local self = Vocabulary{ specials = config.specials }
-  self.native:restore(config.words, config.counts, config.documents, config.document_count)
+  self.native:restore(from_json(config.words), config.counts, config.documents, config.document_count)
   if config.hash ~= nil and config.hash ~= self.native:hash() then
     error("Vocabulary: the words do not match their hash; the file was changed", 0)
   end
@@ -248,7 +288,7 @@ function Vocabulary.load(path, given)
       config.rule = { order = "first" }
     end
   end
-  if config == nil then return nil, message end
+  if message then return nil, message end
   local ok, result = pcall(Vocabulary.from_config, config)
   if not ok then return nil, ('"%s": %s'):format(path, result) end
   return result
