@@ -60,6 +60,7 @@
 #include "text/read/csv.h"
 #include "text/read/conll.h"
 
+#include "embed/scratch_file.h"
 #include "embed/pair_run.h"
 #include "embed/cooccurrence.h"
 #include "embed/glove.h"

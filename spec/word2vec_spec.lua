@@ -12,10 +12,8 @@ for i = 1, 400 do
 end
 
 local function train(given, corpus)
-  local vectors, training = assert(word2vec.train(corpus or texts, given))
-  training.matrix = vectors.matrix
-  if type(training.matrix) == "function" then training.matrix = vectors:matrix() end
-  return training, vectors
+  local _, training = assert(word2vec.train(corpus or texts, given))
+  return training
 end
 
 local function bits(tensor)
@@ -32,9 +30,7 @@ end
 
 -- Mean cosine of the words within a group, and of words of two groups.
 local function closeness(training)
-  local rows, words = training.matrix:totable(), {}
-  for i = 1, #training.vocabulary do words[i] = training.vocabulary:word(i - 1 +
-    #training.vocabulary.specials) end
+  local rows, words = training.matrix:totable(), training.words
   local within, across, n, m = 0, 0, 0, 0
   for i = 1, #words do
     for j = 1, i - 1 do

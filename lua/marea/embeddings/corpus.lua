@@ -112,6 +112,14 @@ function Corpus.open(who, corpus, read)
   return self
 end
 
+--- Words and their rows as one object, where there are words.
+-- @treturn Vectors, or { words =, matrix = }
+function Corpus.vectors(words, matrix)
+  local ok, Vectors = pcall(require, "marea.embeddings.vectors")
+  if ok and #words > 0 then return Vectors{ words = words, matrix = matrix } end
+  return { words = words, matrix = matrix }
+end
+
 --- The words in the order of their ids, which run from 0 to #words - 1 here.
 function Corpus:words()
   local words = {}

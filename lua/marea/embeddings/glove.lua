@@ -9,6 +9,7 @@
 -- @module marea.embeddings.glove
 local native = require "marea.native"
 local options = require "marea.nn.options"
+local Corpus = require "marea.embeddings.corpus"
 local Cooccurrence = require "marea.embeddings.cooccurrence"
 local state = require "marea.embeddings.glove_state"
 
@@ -80,16 +81,10 @@ local function matrix_of(training, model)
   return vectors_of(words, d)
 end
 
--- The vectors as one object, where there is a class for it.
-local function wrap(words, matrix)
-  local ok, Vectors = pcall(require, "marea.embeddings.vectors")
-  if ok then return Vectors{ words = words, matrix = matrix } end
-  return { words = words, matrix = matrix }
-end
-
 local function current(training)
   local model = training.options.model
-  return wrap(training.counts.words, matrix_of(training, model == "both" and "word" or model))
+  return Corpus.vectors(training.counts.words,
+    matrix_of(training, model == "both" and "word" or model))
 end
 
 -- ---- the loop ------------------------------------------------------------------------------------
@@ -176,7 +171,7 @@ local function finish(training, owned)
   result.matrix = matrix_of(training, model == "both" and "word" or model)
   training.native:close()
   if owned then training.counts:close() end
-  return wrap(result.words, result.matrix), result
+  return Corpus.vectors(result.words, result.matrix), result
 end
 
 local function print_start(training)

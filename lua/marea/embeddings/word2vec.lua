@@ -35,12 +35,6 @@ local function check(read)
   end
 end
 
-local function wrap(words, matrix)
-  local ok, Vectors = pcall(require, "marea.embeddings.vectors")
-  if ok then return Vectors{ words = words, matrix = matrix } end
-  return { words = words, matrix = matrix }
-end
-
 -- One epoch: its mean loss (0 without examples), or nil when Ctrl-C came in between.
 local function run_epoch(training, report)
   local loss, examples = 0, 0
@@ -63,7 +57,9 @@ local function after_epoch(training, info, examples)
       read.epochs, info.seconds, info.loss, examples / math.max(info.seconds, 1e-9) / 1e6))
     io.stdout:flush()
   end
-  info.vectors = function() return wrap(training.words, training.native:export("inputs")) end
+  info.vectors = function()
+    return Corpus.vectors(training.words, training.native:export("inputs"))
+  end
   return not read.on_epoch or read.on_epoch(info) ~= false
 end
 
@@ -102,7 +98,7 @@ end
 -- (function of { epoch, epochs, done, total }), `on_epoch` (function of { epoch, loss, seconds,
 -- vectors = function }; false ends the training)
 -- @treturn Vectors
--- @treturn table training: `losses` (mean logistic loss of each epoch), `notes`, `vocabulary`,
+-- @treturn table training: `words`, `matrix` (words, vector_size), `losses` (mean logistic loss of each epoch), `notes`, `vocabulary`,
 -- `pipeline`, `interrupted`
 -- @return nil and a message for a file that is missing or broken
 -- @raise for options that do not exist or are out of range, and when the loss is not finite
@@ -120,9 +116,10 @@ function word2vec.train(corpus, given)
   ok, message = opened:each(function(ids) return training.native:add(ids) end)
   if not ok then return nil, message end
   run(training)
-  local vectors = wrap(training.words, training.native:export("inputs"))
+  local matrix = training.native:export("inputs")
   training.native:close()
-  return vectors, { losses = training.losses, notes = opened.notes, pipeline = opened.pipeline,
+  return Corpus.vectors(training.words, matrix), { words = training.words, matrix = matrix,
+    losses = training.losses, notes = opened.notes, pipeline = opened.pipeline,
     vocabulary = opened.pipeline.vocabulary, interrupted = training.interrupted }
 end
 
