@@ -98,8 +98,8 @@ end
 -- (function of { epoch, epochs, done, total }), `on_epoch` (function of { epoch, loss, seconds,
 -- vectors = function }; false ends the training)
 -- @treturn Vectors
--- @treturn table training: `words`, `matrix` (words, vector_size), `losses` (mean logistic loss of each epoch), `notes`, `vocabulary`,
--- `pipeline`, `interrupted`
+-- @treturn table training: `words`, `matrix` (words, vector_size), `losses` (mean logistic loss of
+-- each epoch), `notes`, `vocabulary`, `pipeline`, `interrupted`
 -- @return nil and a message for a file that is missing or broken
 -- @raise for options that do not exist or are out of range, and when the loss is not finite
 function word2vec.train(corpus, given)
