@@ -155,6 +155,10 @@ describe("GloVe", function()
     end
     assert.are.equal(total, seen)
     assert.are.equal(total, select(2, training:size()))
+    training:go_on(1 << 20)
+    local again = training:order()
+    assert.are.equal(#words, #again)
+    assert.are_not.same(words, again) -- the rounds of another iteration have another order
   end)
 
   it("gives the same bits for any number of threads, spilled or not", function()
