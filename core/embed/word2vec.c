@@ -94,8 +94,8 @@ static marea_status make_examples(const marea_word2vec *w, examples *e, size_t w
  * errors undivided to all neighbours, so that its batches are smaller. */
 static size_t choose_batch(const marea_word2vec_options *o, double kept, double drawn) {
   enum { STEPS_MAX = 16 };
-  double neighbours = (double)o->window + 1, examples = o->cbow ? 1 : neighbours;
-  double as_output = examples * (kept + drawn * (double)o->negative);
+  double neighbours = (double)o->window + 1, in_a_word = o->cbow ? 1 : neighbours;
+  double as_output = in_a_word * (kept + drawn * (double)o->negative);
   double steps = fmax(as_output, kept * neighbours);
   double most = o->cbow ? CBOW_BATCH : BATCH, batch = steps > 0 ? STEPS_MAX / steps : most;
   return (size_t)fmax(1, fmin(most, batch));
