@@ -2,6 +2,8 @@
  * sequences and sub-words have files of their own; the Lua side is lua/marea/text/. */
 #include "bind_text.h"
 
+#include "bind_embed.h"
+
 const marea_text *bind_texts(lua_State *L, int argument, size_t *count) {
   if (lua_type(L, argument) == LUA_TSTRING)
     luaL_argerror(L, argument, "expected a list of texts, got a single string; put it in { }");
@@ -57,6 +59,7 @@ void bind_open_text(lua_State *L) {
   bind_open_pipeline(L);
   bind_open_vocabulary(L);
   bind_open_sequences(L);
+  bind_open_embed(L);
   lua_pushliteral(L, MAREA_KERAS_FILTERS);
   lua_setfield(L, -2, "keras_filters");
 }

@@ -69,5 +69,10 @@
 #include "embed/search.h"
 #include "embed/transport.h"
 #include "embed/jacobi.h"
+#include "embed/scratch_file.h"
+#include "embed/pair_run.h"
+#include "embed/cooccurrence.h"
+#include "embed/glove.h"
+#include "embed/word2vec.h"
 
 #endif

@@ -86,12 +86,23 @@ end
 --- The hash of fastText for a part of a word (FNV-1a over sign-extended bytes), before the modulo.
 embeddings.subword_hash = native.subword_hash
 
--- name → file; loaded when first used.
-local parts = {}
+--- Trains vectors by GloVe; see marea.embeddings.glove.
+-- @function train_glove
+
+--- Trains vectors by skip-gram or CBOW; see marea.embeddings.word2vec.
+-- @function train_word2vec
+
+--- Counts which words stand near which; see marea.embeddings.cooccurrence.
+-- @function cooccurrence
+
+-- name → file and field; loaded when first used.
+local parts = { train_glove = { "marea.embeddings.glove", "train" },
+  train_word2vec = { "marea.embeddings.word2vec", "train" },
+  cooccurrence = { "marea.embeddings.cooccurrence", "count" } }
 
 return setmetatable(embeddings, {
   __index = function(_, name)
-    local value = parts[name] and require(parts[name])
+    local value = parts[name] and require(parts[name][1])[parts[name][2]]
     rawset(embeddings, name, value)
     return value
   end,
