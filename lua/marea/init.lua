@@ -78,7 +78,8 @@ marea.where = native.where
 local parts = {
   nn = "marea.nn", optim = "marea.optim", losses = "marea.losses", metrics = "marea.metrics",
   callbacks = "marea.callbacks", text = "marea.text", sequence = "marea.sequence",
-  corpora = "marea.corpora", json = "marea.json",
+  corpora = "marea.corpora", json = "marea.json", decomposition = "marea.decomposition",
+  manifold = "marea.manifold", plot = "marea.plot",
 }
 -- name → module and field
 local functions = {
