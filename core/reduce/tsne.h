@@ -5,7 +5,7 @@
  *   exact   every pair, O(n^2), vectorised: the fastest up to a few thousand points
  *   tree    cells far away count as one point (Barnes and Hut, 1986; van der Maaten, 2014)
  *   grid    by convolution: the push is minus half the gradient of the potential
- *           sum_j 1 / (1 + |y - y_j|^2), which is spread to a regular grid by cubic B-splines,
+ *           sum_j 1 / (1 + |y - y_j|^2), which is spread to a regular grid by B-splines,
  *           convolved by Fourier transforms, and differentiated in its spline (the idea of
  *           Linderman et al., 2019, and of smooth particle-mesh Ewald sums, Essmann et al., 1995);
  *           O(n) for a map of a given extent, 1 or 2 axes

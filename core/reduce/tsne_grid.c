@@ -2,12 +2,13 @@
  *
  * phi(y) = sum_j K(y - y_j), K(d) = 1 / (1 + |d|^2), gives both things that are wanted: z = sum_i
  * phi(y_i) - n, and the push sum_j q^2 (y_i - y_j) = -1/2 grad phi(y_i). Points are spread over
- * 4 x 4 nodes by cubic B-splines, the grid is convolved with K, and phi and its gradient are read
- * off the spline through the result. Dividing K's transform by the splines' own, once for
+ * 6 x 6 nodes by B-splines of degree 5, the grid is convolved with K, and phi and its gradient are
+ * read off the spline through the result. Dividing K's transform by the splines' own, once for
  * spreading and once for reading, makes phi right at the nodes (Essmann et al., 1995).
  *
  * Only the rows that hold points are transformed. A column is transformed, multiplied and brought
- * back at once, eight of them at a time: a line of the cache. */
+ * back at once, four of them at a time: a line of the cache. All in double precision: while the map
+ * is small phi is nearly the same everywhere, and its slopes would drown in float's rounding. */
 #include <fftw3.h>
 #include <math.h>
 #include <pthread.h>
@@ -17,29 +18,23 @@
 #include "base/threads.h"
 #include "reduce/tsne_internal.h"
 
-#ifdef MAREA_DOUBLE
-#define FFTW(name) fftw_##name
-#else
-#define FFTW(name) fftwf_##name
-#endif
-
 enum {
-  SUPPORT = 4,  /* nodes of a cubic B-spline */
-  COLUMNS = 8,  /* of a block */
+  SUPPORT = 6,  /* nodes of a B-spline of degree 5 */
+  COLUMNS = 4,  /* of a block */
   BAND = 16,    /* rows of nodes of a piece */
   NODES = 2048, /* across a map, at most: a wider one gets a coarser grid */
   LEAST = 16    /* size of a transform */
 };
-static const double STEP = 0.5; /* between nodes; K is about 1 wide */
+static const double STEP = 0.4; /* between nodes; K is about 1 wide */
 
 struct tsne_grid {
   double step, origin[2];
-  size_t used[2];        /* nodes that points touch, along x and y */
-  size_t size[2];        /* of the transform: no wrapping round onto the used ones */
-  size_t width;          /* complex columns, a multiple of COLUMNS */
-  FFTW(complex) * field; /* (size[1], width); its rows hold reals before and after */
-  marea_real *kernel;    /* (size[1], width): the transform of K, divided */
-  FFTW(plan) row_forward, row_back, columns_forward, columns_back;
+  size_t used[2];      /* nodes that points touch, along x and y */
+  size_t size[2];      /* of the transform: no wrapping round onto the used ones */
+  size_t width;        /* complex columns, a multiple of COLUMNS */
+  fftw_complex *field; /* (size[1], width); its rows hold reals before and after */
+  double *kernel;      /* (size[1], width): the transform of K, divided */
+  fftw_plan row_forward, row_back, columns_forward, columns_back;
   int32_t *order;    /* points by their first row of nodes */
   int32_t *row;      /* (n): that row */
   size_t *row_start; /* (size[1] + 1) */
@@ -50,10 +45,10 @@ static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
 
 static void drop_plans(tsne_grid *g) {
   pthread_mutex_lock(&planner);
-  if (g->row_forward != NULL) FFTW(destroy_plan)(g->row_forward);
-  if (g->row_back != NULL) FFTW(destroy_plan)(g->row_back);
-  if (g->columns_forward != NULL) FFTW(destroy_plan)(g->columns_forward);
-  if (g->columns_back != NULL) FFTW(destroy_plan)(g->columns_back);
+  if (g->row_forward != NULL) fftw_destroy_plan(g->row_forward);
+  if (g->row_back != NULL) fftw_destroy_plan(g->row_back);
+  if (g->columns_forward != NULL) fftw_destroy_plan(g->columns_forward);
+  if (g->columns_back != NULL) fftw_destroy_plan(g->columns_back);
   pthread_mutex_unlock(&planner);
   g->row_forward = g->row_back = g->columns_forward = g->columns_back = NULL;
 }
@@ -77,8 +72,8 @@ void tsne_grid_free(tsne_grid *g) {
   marea_free(g);
 }
 
-static marea_real *row_reals(const tsne_grid *g, size_t row) {
-  return (marea_real *)(g->field + row * g->width);
+static double *row_reals(const tsne_grid *g, size_t row) {
+  return (double *)(g->field + row * g->width);
 }
 
 /* ---- sizes, plans, the kernel ---- */
@@ -97,14 +92,14 @@ static size_t good_size(size_t n) {
 /* FFTW_ESTIMATE measures nothing: the same plan, and the same bits, each time. */
 static bool make_plans(tsne_grid *g) {
   int rows = (int)g->size[1], columns = (int)g->size[0], width = (int)g->width;
-  marea_real *reals = row_reals(g, 0);
+  double *reals = row_reals(g, 0);
   pthread_mutex_lock(&planner);
-  g->row_forward = FFTW(plan_dft_r2c_1d)(columns, reals, g->field, FFTW_ESTIMATE);
-  g->row_back = FFTW(plan_dft_c2r_1d)(columns, g->field, reals, FFTW_ESTIMATE);
-  g->columns_forward = FFTW(plan_many_dft)(1, &rows, COLUMNS, g->field, NULL, width, 1, g->field,
-                                           NULL, width, 1, FFTW_FORWARD, FFTW_ESTIMATE);
-  g->columns_back = FFTW(plan_many_dft)(1, &rows, COLUMNS, g->field, NULL, width, 1, g->field, NULL,
-                                        width, 1, FFTW_BACKWARD, FFTW_ESTIMATE);
+  g->row_forward = fftw_plan_dft_r2c_1d(columns, reals, g->field, FFTW_ESTIMATE);
+  g->row_back = fftw_plan_dft_c2r_1d(columns, g->field, reals, FFTW_ESTIMATE);
+  g->columns_forward = fftw_plan_many_dft(1, &rows, COLUMNS, g->field, NULL, width, 1, g->field,
+                                          NULL, width, 1, FFTW_FORWARD, FFTW_ESTIMATE);
+  g->columns_back = fftw_plan_many_dft(1, &rows, COLUMNS, g->field, NULL, width, 1, g->field, NULL,
+                                       width, 1, FFTW_BACKWARD, FFTW_ESTIMATE);
   pthread_mutex_unlock(&planner);
   return g->row_forward != NULL && g->row_back != NULL && g->columns_forward != NULL &&
          g->columns_back != NULL;
@@ -112,19 +107,20 @@ static bool make_plans(tsne_grid *g) {
 
 static void forward_row(void *context, size_t row) {
   const tsne_grid *g = context;
-  FFTW(execute_dft_r2c)(g->row_forward, row_reals(g, row), g->field + row * g->width);
+  fftw_execute_dft_r2c(g->row_forward, row_reals(g, row), g->field + row * g->width);
 }
 
 static void forward_columns(void *context, size_t block) {
   const tsne_grid *g = context;
-  FFTW(complex) *first = g->field + block * COLUMNS;
-  FFTW(execute_dft)(g->columns_forward, first, first);
+  fftw_complex *first = g->field + block * COLUMNS;
+  fftw_execute_dft(g->columns_forward, first, first);
 }
 
-/* The transform of the B-spline at the nodes: (1, 4, 1) / 6. */
+/* The transform of the B-spline at the nodes: (1, 26, 66, 26, 1) / 120. */
 static double spline_transform(size_t i, size_t size) {
   static const double turn = 6.283185307179586476925286766559;
-  return (4 + 2 * cos(turn * (double)i / (double)size)) / 6;
+  double angle = turn * (double)i / (double)size;
+  return (66 + 52 * cos(angle) + 2 * cos(2 * angle)) / 120;
 }
 
 static void fill_kernel(tsne_grid *g) {
@@ -133,7 +129,7 @@ static void fill_kernel(tsne_grid *g) {
     double y = (double)(i < rows - i ? i : rows - i) * g->step;
     for (size_t j = 0; j < columns; j++) {
       double x = (double)(j < columns - j ? j : columns - j) * g->step;
-      row_reals(g, i)[j] = (marea_real)(1 / (1 + x * x + y * y));
+      row_reals(g, i)[j] = 1 / (1 + x * x + y * y);
     }
   }
   marea_parallel(rows, forward_row, g);
@@ -142,7 +138,7 @@ static void fill_kernel(tsne_grid *g) {
     for (size_t j = 0; j < g->width; j++) {
       double spline = spline_transform(i, rows) * spline_transform(j, columns);
       double scale = spline * spline * (double)rows * (double)columns;
-      g->kernel[i * g->width + j] = (marea_real)((double)g->field[i * g->width + j][0] / scale);
+      g->kernel[i * g->width + j] = g->field[i * g->width + j][0] / scale;
     }
 }
 
@@ -200,24 +196,25 @@ static marea_status lay(tsne_grid *g, const marea_tsne *t) {
 
 /* ---- points to the grid and back ---- */
 
-/* Weights of the four nodes around a place t in [0, 1) between the middle two. */
-static void spline(double t, marea_real w[SUPPORT]) {
-  double s = 1 - t;
-  w[0] = (marea_real)(s * s * s / 6);
-  w[1] = (marea_real)((4 + t * t * (3 * t - 6)) / 6);
-  w[2] = (marea_real)((4 + s * s * (3 * s - 6)) / 6);
-  w[3] = (marea_real)(t * t * t / 6);
+/* Weights of the SUPPORT nodes around a place t in [0, 1) between the middle two, and their slopes:
+ * each B-spline from those of one degree less (Cox and de Boor). */
+static void spline(double t, double weights[SUPPORT], double slopes[SUPPORT]) {
+  double w[SUPPORT] = {1 - t, t};
+  for (int order = 3; order <= SUPPORT; order++) {
+    double scale = 1 / (double)(order - 1);
+    if (order == SUPPORT && slopes != NULL) {
+      slopes[0] = -w[0];
+      for (int j = 1; j < SUPPORT; j++) slopes[j] = w[j - 1] - w[j];
+    }
+    w[order - 1] = scale * t * w[order - 2];
+    for (int j = order - 2; j > 0; j--)
+      w[j] = scale * ((t + order - 1 - j) * w[j - 1] + (j + 1 - t) * w[j]);
+    w[0] *= scale * (1 - t);
+  }
+  for (int j = 0; j < SUPPORT; j++) weights[j] = w[j];
 }
 
-static void spline_slope(double t, marea_real w[SUPPORT]) {
-  double s = 1 - t;
-  w[0] = (marea_real)(-s * s / 2);
-  w[1] = (marea_real)(t * (3 * t - 4) / 2);
-  w[2] = (marea_real)(-s * (3 * s - 4) / 2);
-  w[3] = (marea_real)(t * t / 2);
-}
-
-/* First of the four nodes along an axis, and the place between the middle two. */
+/* First of the nodes along an axis, and the place between the middle two. */
 static size_t first_node(const tsne_grid *g, int axis, marea_real y, double *place) {
   double at = ((double)y - g->origin[axis]) / g->step;
   size_t node = (size_t)at;
@@ -252,14 +249,14 @@ static void sort_by_row(const marea_tsne *t) {
 static void spread_point(const marea_tsne *t, size_t i, size_t low, size_t high) {
   const tsne_grid *g = t->grid;
   double place[2];
-  marea_real wx[SUPPORT], wy[SUPPORT];
+  double wx[SUPPORT], wy[SUPPORT];
   size_t column = first_node(g, 0, coordinate(t, 0, i), &place[0]);
   size_t row = first_node(g, 1, coordinate(t, 1, i), &place[1]);
-  spline(place[0], wx);
-  spline(place[1], wy);
+  spline(place[0], wx, NULL);
+  spline(place[1], wy, NULL);
   for (size_t r = 0; r < SUPPORT; r++) {
     if (row + r < low || row + r >= high) continue;
-    marea_real *nodes = row_reals(g, row + r) + column;
+    double *nodes = row_reals(g, row + r) + column;
     for (size_t c = 0; c < SUPPORT; c++) nodes[c] += wy[r] * wx[c];
   }
 }
@@ -281,44 +278,42 @@ static void spread_piece(void *context, size_t band) {
 
 static void convolve_piece(void *context, size_t block) {
   const tsne_grid *g = context;
-  FFTW(complex) *first = g->field + block * COLUMNS;
-  const marea_real *kernel = g->kernel + block * COLUMNS;
-  FFTW(execute_dft)(g->columns_forward, first, first);
+  fftw_complex *first = g->field + block * COLUMNS;
+  const double *kernel = g->kernel + block * COLUMNS;
+  fftw_execute_dft(g->columns_forward, first, first);
   for (size_t row = 0; row < g->size[1]; row++)
     for (size_t c = 0; c < COLUMNS; c++) {
       first[row * g->width + c][0] *= kernel[row * g->width + c];
       first[row * g->width + c][1] *= kernel[row * g->width + c];
     }
-  FFTW(execute_dft)(g->columns_back, first, first);
+  fftw_execute_dft(g->columns_back, first, first);
 }
 
 static void back_row(void *context, size_t row) {
   const tsne_grid *g = context;
-  FFTW(execute_dft_c2r)(g->row_back, g->field + row * g->width, row_reals(g, row));
+  fftw_execute_dft_c2r(g->row_back, g->field + row * g->width, row_reals(g, row));
 }
 
 /* phi at a point, and its slopes in units of the grid's step. */
 static double read_point(const marea_tsne *t, size_t i, double slope[2]) {
   const tsne_grid *g = t->grid;
   double place[2], phi = 0;
-  marea_real wx[SUPPORT], wy[SUPPORT], dx[SUPPORT], dy[SUPPORT];
+  double wx[SUPPORT], wy[SUPPORT], dx[SUPPORT], dy[SUPPORT];
   size_t column = first_node(g, 0, coordinate(t, 0, i), &place[0]);
   size_t row = first_node(g, 1, coordinate(t, 1, i), &place[1]);
-  spline(place[0], wx);
-  spline(place[1], wy);
-  spline_slope(place[0], dx);
-  spline_slope(place[1], dy);
+  spline(place[0], wx, dx);
+  spline(place[1], wy, dy);
   slope[0] = slope[1] = 0;
   for (size_t r = 0; r < SUPPORT; r++) {
-    const marea_real *nodes = row_reals(g, row + r) + column;
+    const double *nodes = row_reals(g, row + r) + column;
     double value = 0, along = 0;
     for (size_t c = 0; c < SUPPORT; c++) {
-      value += (double)nodes[c] * (double)wx[c];
-      along += (double)nodes[c] * (double)dx[c];
+      value += nodes[c] * wx[c];
+      along += nodes[c] * dx[c];
     }
-    phi += (double)wy[r] * value;
-    slope[0] += (double)wy[r] * along;
-    slope[1] += (double)dy[r] * value;
+    phi += wy[r] * value;
+    slope[0] += wy[r] * along;
+    slope[1] += dy[r] * value;
   }
   return phi;
 }
@@ -360,6 +355,6 @@ marea_status tsne_push_grid(marea_tsne *t) {
   marea_parallel(pieces, read_piece, t);
   t->z = 0;
   for (size_t piece = 0; piece < pieces; piece++) t->z += t->sums[piece * TSNE_SUMS];
-  if (!(t->z > 0)) t->z = (double)MAREA_REAL_EPSILON;
+  if (!(t->z > 0)) t->z = MAREA_REAL_EPSILON;
   return MAREA_OK;
 }
