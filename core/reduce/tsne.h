@@ -8,7 +8,8 @@
  *           sum_j 1 / (1 + |y - y_j|^2), which is spread to a regular grid by B-splines,
  *           convolved by Fourier transforms, and differentiated in its spline (the idea of
  *           Linderman et al., 2019, and of smooth particle-mesh Ewald sums, Essmann et al., 1995);
- *           O(n) for a map of a given extent, 1 or 2 axes
+ *           O(n) for a map of a given extent, 1 or 2 axes; where the map is so wide for its points
+ *           that all pairs cost less, those are summed instead
  *
  * All sums are taken in an order fixed by the sizes: the same bits for any number of threads. */
 #ifndef MAREA_REDUCE_TSNE_H

@@ -19,11 +19,12 @@
 #include "reduce/tsne_internal.h"
 
 enum {
-  SUPPORT = 6,  /* nodes of a B-spline of degree 5 */
-  COLUMNS = 4,  /* of a block */
-  BAND = 16,    /* rows of nodes of a piece */
-  NODES = 2048, /* across a map, at most: a wider one gets a coarser grid */
-  LEAST = 16    /* size of a transform */
+  SUPPORT = 6,        /* nodes of a B-spline of degree 5 */
+  COLUMNS = 4,        /* of a block */
+  BAND = 16,          /* rows of nodes of a piece */
+  NODES = 2048,       /* across a map, at most: a wider one gets a coarser grid */
+  LEAST = 16,         /* size of a transform */
+  PAIRS_PER_NODE = 16 /* as many are summed in the time that a node takes */
 };
 static const double STEP = 0.4; /* between nodes; K is about 1 wide */
 
@@ -171,10 +172,11 @@ static void range_of(const marea_real *y, size_t n, double *low, double *high) {
   *high = (double)most;
 }
 
-/* Lays the grid over the map; a new transform only when the map outgrew the old one, or left most
- * of it empty. */
-static marea_status lay(tsne_grid *g, const marea_tsne *t) {
-  double extent[2] = {0, 0}, step = STEP;
+/* Lays the grid over the map, or says in *too_wide that the map is so wide for its few points that
+ * summing over all pairs is cheaper (two points may drift anywhere). A new transform only when the
+ * map outgrew the old one, or left most of it empty. */
+static marea_status lay(tsne_grid *g, const marea_tsne *t, bool *too_wide) {
+  double extent[2] = {0, 0}, step = STEP, nodes = 1;
   g->origin[1] = 0;
   for (int a = 0; a < t->axes; a++) {
     double high;
@@ -190,7 +192,10 @@ static marea_status lay(tsne_grid *g, const marea_tsne *t) {
     size_t needed = 2 * g->used[a] < LEAST ? LEAST : 2 * g->used[a];
     size[a] = good_size(needed + needed / 32); /* room to grow for some iterations */
     if (needed > g->size[a] || 2 * needed < g->size[a]) fits = false;
+    nodes *= (double)size[a];
   }
+  *too_wide = (double)t->n * (double)t->n < PAIRS_PER_NODE * nodes;
+  if (*too_wide) return MAREA_OK;
   return fits ? MAREA_OK : resize(g, size, step);
 }
 
@@ -344,8 +349,13 @@ static marea_status make_grid(marea_tsne *t) {
 
 marea_status tsne_push_grid(marea_tsne *t) {
   marea_status status = t->grid == NULL ? make_grid(t) : MAREA_OK;
-  if (status == MAREA_OK) status = lay(t->grid, t);
+  bool too_wide = false;
+  if (status == MAREA_OK) status = lay(t->grid, t, &too_wide);
   if (status != MAREA_OK) return status;
+  if (too_wide) {
+    tsne_push_exact(t);
+    return MAREA_OK;
+  }
   tsne_grid *g = t->grid;
   sort_by_row(t);
   marea_parallel(marea_pieces(g->size[1], BAND), spread_piece, t);
