@@ -1,13 +1,17 @@
 --- Pictures by gnuplot, an own program: its commands and the data go through a pipe.
--- Nothing of a label or a number is ever a command: numbers are printed with %.9g, texts are quoted
--- and rid of what ends a quotation.
+-- Nothing of a label or a number is ever a command: numbers are printed with %.9g, of texts only
+-- letters, digits and blanks stay as they are.
 -- @module marea.plot.gnuplot
 local gnuplot = {}
 
---- A text as gnuplot's quoted string: within single quotes only the quote itself has a meaning.
--- Control characters become blanks.
+-- Control characters become blanks, other ASCII marks their octal escapes.
+local function escape(mark)
+  return mark:find("%c") and " " or ("\\%03o"):format(mark:byte())
+end
+
+--- A text as gnuplot's quoted string, in which no quote, backslash or back-tick is left.
 function gnuplot.quote(text)
-  return "'" .. tostring(text):gsub("%c", " "):gsub("'", "''") .. "'"
+  return '"' .. tostring(text):gsub("[^%w \x80-\xff]", escape) .. '"'
 end
 
 -- A path inside the command; line breaks cannot be part of it.

@@ -29,7 +29,7 @@ local function read_options(who, given, more)
   for name, value in pairs(common) do declared[name] = value end
   for name, value in pairs(more) do declared[name] = value end
   local read = options.read(who, given, declared)
-  for name, low in pairs{ width = 16, height = 4 } do
+  for name, low in pairs{ width = 4, height = 4 } do
     if read[name] ~= nil then read[name] = options.integer(who, name, read[name], low) end
   end
   for _, name in ipairs{ "title", "path", "xlabel", "ylabel" } do
