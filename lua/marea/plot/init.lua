@@ -299,15 +299,15 @@ function plot.bars(names, values, given)
 end
 
 --- The curves of a training: every list of numbers in a history, over the epochs.
--- @tparam table history what `model:fit` returned
+-- @tparam table history what `model:fit` returned, or name → list
 -- @tparam[opt] string path
 -- @tparam[opt] table given as for `curves`
 -- @treturn string the plot; with a path true, or nil and a message
 function plot.history(history, path, given)
-  local curves = {}
-  for name, values in pairs(type(history) == "table" and history or {}) do
-    if type(name) == "string" and name ~= "epoch" and type(values) == "table"
-      and type(values[1]) == "number" then
+  local curves, lists = {}, type(history) == "table" and history or {}
+  lists = rawget(lists, "history") or lists
+  for name, values in pairs(lists) do
+    if type(name) == "string" and type(values) == "table" and type(values[1]) == "number" then
       curves[name] = values
     end
   end
