@@ -32,7 +32,7 @@ static double entropy_at(const marea_real *squared, size_t k, double beta, doubl
 }
 
 static double search(const marea_real *squared, size_t k, double wanted, double *sum) {
-  double low = 0, high = INFINITY, mean = 0;
+  double low = 0, high = HUGE_VAL, mean = 0;
   for (size_t j = 0; j < k; j++) mean += ((double)squared[j] - (double)squared[0]) / (double)k;
   double beta = mean > 0 ? 1 / mean : 1;
   for (int i = 0; i < HALVINGS; i++) {
