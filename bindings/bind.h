@@ -72,5 +72,6 @@ void bind_open_text(lua_State *L);
 void bind_open_lines(lua_State *L);
 void bind_open_train(lua_State *L);
 void bind_open_safetensors(lua_State *L);
+void bind_open_reduce(lua_State *L);
 
 #endif

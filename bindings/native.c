@@ -21,6 +21,7 @@ static int open_all(lua_State *L) {
   bind_open_lines(L);
   bind_open_train(L);
   bind_open_safetensors(L);
+  bind_open_reduce(L);
   return 1;
 }
 

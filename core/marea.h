@@ -30,6 +30,13 @@
 #include "train/optimizer.h"
 #include "train/safetensors.h"
 
+#include "kernels/eigen.h"
+#include "reduce/rows.h"
+#include "reduce/pca.h"
+#include "reduce/neighbours.h"
+#include "reduce/affinity.h"
+#include "reduce/tsne.h"
+
 #include "text/unicode.h"
 #include "text/token.h"
 #include "text/normal/rewrite.h"
