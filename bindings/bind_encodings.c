@@ -1,7 +1,7 @@
 /* Counting, weighing and hashing words. The Lua side is lua/marea/text/encodings.lua. */
 #include "bind_text.h"
-#include "text/hashing.h"
-#include "text/weighting.h"
+#include "text/encode/hashing.h"
+#include "text/encode/weighting.h"
 
 /* sparse_counts(sequences, first, columns): how often each id occurs, `first` in column 1 */
 static int counts(lua_State *L) {

@@ -2,7 +2,7 @@
  * lua/marea/corpora/imdb_ids.lua and numbers.lua. */
 #include "bind_readers.h"
 #include "bind_text.h"
-#include "text/keras_ids.h"
+#include "text/encode/keras_ids.h"
 
 /* An id from 0 on, MAREA_NO_ID for nil. */
 static int32_t optional_id(lua_State *L, int argument) {

@@ -1,7 +1,7 @@
 /* Padding: of sequences of ids, and of ragged lists whose items are reals, vectors or deeper. */
 #include "bind_sequences.h"
 
-#include "text/ragged.h"
+#include "text/sequences/ragged.h"
 
 #define RAGGED "marea.ragged"
 

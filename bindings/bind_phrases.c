@@ -1,8 +1,8 @@
 /* Phrases: counting, joining, lists, and what is saved. The Lua side is lua/marea/text/phrases.lua.
  */
 #include "bind_text.h"
-#include "text/phrases_count.h"
-#include "text/phrases_find.h"
+#include "text/vocabulary/phrases_count.h"
+#include "text/vocabulary/phrases_find.h"
 
 #define PHRASES "marea.phrases"
 

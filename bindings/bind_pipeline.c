@@ -75,8 +75,6 @@ static marea_status own_normalizer(void *context, marea_text in, marea_rewrite *
     status =
         marea_fail(MAREA_TYPE, "a normalizer's function must return a string, it returned a %s",
                    luaL_typename(L, -1));
-  else if (marea_utf8_invalid((marea_text){bytes, length}) < length)
-    status = marea_fail(MAREA_FORMAT, "a normalizer's function returned a text that is no UTF-8");
   else
     status = marea_rewrite_exchange(out, in, bytes, length);
   lua_pop(L, 1);

@@ -2,9 +2,9 @@
  * lengths. */
 #include "bind_sequences.h"
 
-#include "text/bucketing.h"
-#include "text/skipgrams.h"
-#include "text/windows.h"
+#include "text/sequences/bucketing.h"
+#include "text/sequences/skipgrams.h"
+#include "text/sequences/windows.h"
 
 /* A contiguous tensor of a type; raises for any other. */
 static const marea_tensor *contiguous(lua_State *L, int argument, marea_dtype dtype, int rank) {

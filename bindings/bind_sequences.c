@@ -2,8 +2,8 @@
  * samples are made of in bind_samples.c; the Lua side is lua/marea/sequence.lua. */
 #include "bind_sequences.h"
 
-#include "text/bags.h"
-#include "text/padding.h"
+#include "text/sequences/bags.h"
+#include "text/sequences/padding.h"
 
 #define SEQUENCES "marea.sequences"
 

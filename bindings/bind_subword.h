@@ -3,8 +3,8 @@
 #define MAREA_BIND_SUBWORD_H
 
 #include "bind_text.h"
-#include "text/decoder.h"
-#include "text/subword.h"
+#include "text/subword/decoder.h"
+#include "text/subword/subword.h"
 
 /* The sub-word model at an argument, finished. */
 const marea_subword *bind_subword(lua_State *L, int argument);

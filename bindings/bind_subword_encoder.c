@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "bind_subword.h"
-#include "text/subword_encoder.h"
+#include "text/subword/subword_encoder.h"
 
 #define ENCODER "marea.subword_encoder"
 

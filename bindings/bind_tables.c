@@ -1,7 +1,7 @@
 /* Tables as text: CSV and CoNLL. The Lua side is lua/marea/corpora. */
 #include "bind_readers.h"
-#include "text/conll.h"
-#include "text/csv.h"
+#include "text/read/conll.h"
+#include "text/read/csv.h"
 
 #define CSV   "marea.csv"
 #define CONLL "marea.conll"

@@ -3,9 +3,9 @@
 #define MAREA_BIND_TEXT_H
 
 #include "bind.h"
-#include "text/encoding.h"
-#include "text/phrases.h"
-#include "text/sequences.h"
+#include "text/encode/encoding.h"
+#include "text/vocabulary/phrases.h"
+#include "text/sequences/sequences.h"
 
 /* The strings of a list as texts, in a userdata that is pushed; the list keeps the bytes alive.
  * Raises for a bare string and names the item that is no string. */

@@ -112,6 +112,14 @@ static int collect(lua_State *L) {
   return 0;
 }
 
+/* optimizer:factor(name, factor of the learning rate) */
+static int factor(lua_State *L) {
+  marea_optimizer *optimizer = optimizer_at(L);
+  bind_check(L,
+             marea_optimizer_set_factor(optimizer, luaL_checkstring(L, 2), luaL_checknumber(L, 3)));
+  return 0;
+}
+
 /* optimizer:add(name, tensor, decays) */
 static int add(lua_State *L) {
   marea_optimizer *optimizer = optimizer_at(L);
@@ -267,7 +275,8 @@ static int constrain_nonnegative(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"add", add},
+static const luaL_Reg methods[] = {{"factor", factor},
+                                   {"add", add},
                                    {"step", step},
                                    {"try_step", try_step},
                                    {"gradient_norm", gradient_norm},

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "bind_text.h"
-#include "text/count_lines.h"
+#include "text/vocabulary/count_lines.h"
 
 #define VOCABULARY "marea.vocabulary"
 

@@ -1,6 +1,7 @@
 /* The Lua module marea.native: one table with a room's functions after the other's. */
 #include "bind.h"
 #include "bind_subword.h"
+#include "bind_vectors.h"
 
 static int open_all(lua_State *L) {
   luaL_checkversion(L);
@@ -16,6 +17,7 @@ static int open_all(lua_State *L) {
   bind_open_text(L);
   bind_open_encodings(L);
   bind_open_subword(L);
+  bind_open_vectors(L);
   bind_open_lines(L);
   bind_open_train(L);
   bind_open_safetensors(L);

@@ -1,6 +1,6 @@
--- Writes core/text/word_break_table.c from Unicode's data files (Debian's package unicode-data):
+-- Writes core/text/split/word_break_table.c from Unicode's data files (Debian's package unicode-data):
 -- the Word_Break property and Extended_Pictographic (UAX #29).
--- Usage: marea scripts/make_word_breaks.lua [/usr/share/unicode] > core/text/word_break_table.c
+-- Usage: marea scripts/make_word_breaks.lua [/usr/share/unicode] > core/text/split/word_break_table.c
 local folder = arg[1] or "/usr/share/unicode"
 local short = { CR = "CR", LF = "LF", Newline = "NL", Extend = "EX", ZWJ = "ZJ", Format = "FO",
   Regional_Indicator = "RI", Katakana = "KA", Hebrew_Letter = "HE", ALetter = "AL",
@@ -45,7 +45,7 @@ for long, name in pairs(short) do names[#names + 1] = { name, long } end
 table.sort(names, function(a, b) return a[1] < b[1] end)
 
 print "/* Made by scripts/make_word_breaks.lua from Unicode's data files; not to be edited. */"
-print '#include "text/word_break.h"\n'
+print '#include "text/split/word_break.h"\n'
 print "/* clang-format off */"
 print "enum {"
 for _, pair in ipairs(names) do print(("  %s = MAREA_BREAK_%s,"):format(pair[1], pair[2]:upper())) end

@@ -404,3 +404,47 @@ describe("a linear classifier on the IMDB reviews", function()
     assert.is_true(held.accuracy > 0.8, held.accuracy)
   end)
 end)
+
+describe("encodings of pipelines", function()
+  local texts = { "el gato y la gata", "la casa del gato", "perro" }
+
+  it("have a column for each word, and nothing for padding", function()
+    local pipeline = text.Pipeline{ "sklearn" }
+    pipeline:fit(texts)
+    local x = encodings.matrix(texts, { tokenizer = pipeline, scheme = "count", rule = "sklearn",
+      sparse = false })
+    -- casa del el gata gato la perro
+    assert.are.same({ { 0, 0, 1, 1, 1, 1, 0 }, { 1, 1, 0, 0, 1, 1, 0 }, { 0, 0, 0, 0, 0, 0, 1 } },
+      x:totable())
+    local padded = text.Pipeline{ normalize = "lower", split = "words", unknown = false }
+    padded:fit(texts)
+    assert.are.same({ 3, 8 }, encodings.matrix(texts, { tokenizer = padded, scheme = "tfidf",
+      rule = "sklearn" }):shape())
+  end)
+
+  it("weigh new documents after saving as before", function()
+    local pipeline = text.Pipeline{ "unicode" }
+    pipeline:fit(texts)
+    local tfidf = encodings.Tfidf{ rule = "sklearn", tokenizer = pipeline }:fit_tokenizer()
+    local json = marea.json
+    local again = encodings.Tfidf.from_config(json.decode(json.encode(tfidf:get_config())))
+    local new = { "la gata y el ratón" }
+    assert.are.same(tfidf:transform(new):todense():totable(),
+      again:transform(new):todense():totable())
+  end)
+
+  it("hash the words that a pipeline cuts", function()
+    local x, report = encodings.hashing(texts, { columns = 64, pipeline = "sklearn" })
+    assert.are.same({ 3, 64 }, x:shape())
+    assert.are.equal(7, report.words)
+    assert.fails("not both", encodings.hashing, texts, { pipeline = "sklearn", tokenizer = {} })
+  end)
+
+  it("answer what is wrong with one-hot", function()
+    local pipeline = text.Pipeline{ "unicode" }
+    pipeline:fit(texts)
+    local report = encodings.one_hot_report(pipeline, (pipeline:encode(texts)))
+    assert.are.equal(pipeline.vocabulary:size(), report.depth)
+    assert.are.equal(0, report.cosine)
+  end)
+end)

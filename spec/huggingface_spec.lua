@@ -347,6 +347,19 @@ describe("SubwordTokenizer", function()
     assert.are.equal(400, tokenizer:id("<x>"))
   end)
 
+  it("gives places behind added tokens of the normalized text", function()
+    local tokenizer = fitted("bytes", { normalize = { "nfd", "strip_marks" },
+      added = { { content = "nino", special = false, normalized = true } } })
+    local text = "el ñ niño áé mar"
+    local tokens, first, last = tokenizer:tokens(text, { places = true })
+    local seen = {}
+    for i, token in ipairs(tokens) do seen[token] = text:sub(first[i], last[i]) end
+    assert.are.equal("niño", seen.nino)
+    assert.are.equal(#text, last[#last])
+    assert.are.equal("r", text:sub(last[#last], last[#last]))
+    for i = 2, #tokens do assert.are.equal(last[i - 1] + 1, first[i]) end
+  end)
+
   it("puts tokens around each text", function()
     local tokenizer = fitted("wordpiece", { special_tokens = { "[UNK]", "[CLS]", "[SEP]" },
       before = { "[CLS]" }, after = { "[SEP]" } })

@@ -173,12 +173,17 @@ describe("phrases in a pipeline", function()
       for _, source in ipairs(golden.new) do
         assert.are.same(pipeline:tokens(source), loaded:tokens(source))
       end
-      phrases, pipeline = nil, nil
-      collectgarbage()
-      collectgarbage()
       local read = text.Phrases.from_config(config.phrases[1])
       assert.are.same({ "boats_of_the_bay", "lie" }, (read:apply(words_of("boats of the bay lie"))))
     end
+  end)
+
+  it("outlive every other hold on them", function()
+    local pipeline = text.Pipeline{ split = "whitespace", phrases = fitted{ min_count = 1, threshold = 0.1 } }
+    pipeline.phrases = nil
+    collectgarbage()
+    collectgarbage()
+    assert.are.same({ "high_water" }, pipeline:tokens("high water"))
   end)
 
   it("count on one thread when a function of Lua is a stage", function()

@@ -12,7 +12,7 @@ describe("Options that contradict each other or are none", function()
     { { shortest = 5, longest = 3 }, "longest is 3, shortest is 5: no token could stay" },
     { { within = true }, "within = true asks for n-grams of characters; give ngrams" },
     { { within = "yes", ngrams = 2 }, "within must be true or false" },
-    { { within = true, ngrams = 2, split = "bytes" }, "not cut into n-grams of characters" },
+    { { within = true, ngrams = 2, split = "bytes" }, "not be followed by n-grams within the pieces" },
     { { ngrams = 0 }, "ngrams must be a positive whole number, got number 0" },
     { { ngrams = "2" }, "ngrams must be a width or a list of widths" },
     { { ngrams = { 2, 2 } }, "ngrams holds 2 twice" },

@@ -179,7 +179,9 @@ describe("lines", function()
       each()
       local _, peak = native.memory()
       assert.is_true(peak - before < 1 << 19, tostring(peak - before))
-      assert.is_true(collectgarbage("count") - lua_before < 4096)
+      -- How much garbage lies around depends on the size of Lua's heap; nothing may be kept.
+      collectgarbage()
+      assert.is_true(collectgarbage("count") - lua_before < 256)
     end
   end)
 end)

@@ -144,7 +144,7 @@ describe("A splitter", function()
       { { { "filters", filters = "\xff" } }, "the separators must be UTF-8" },
       { { { "digits", individual = 1 } }, "individual must be true or false, got number 1" },
       { { { "whitespace", spaces = "none" } }, "spaces must be one of unicode, ascii, python" },
-      { { "bytes", "words" }, "bytes must be the last splitter" },
+      { { "bytes", "words" }, "the splitter bytes must be the last one" },
       { 7, "split must be a list of stages, got number 7" },
     }
     for _, case in ipairs(wrong) do assert.fails(case[2], text.Pipeline, { split = case[1] }) end

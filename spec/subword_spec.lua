@@ -1,6 +1,7 @@
 -- Sub-word models: training, cutting words, decoding, dropout, hostile input. Fixtures: merges and
 -- vocabularies of Hugging Face's trainers for the same word counts (scripts/fixtures/subword.py).
 local helper = require "spec.helper"
+local marea = require "marea"
 local json = require "marea.json"
 local native = require "marea.native"
 local subword = require "marea.text.subword"
@@ -205,6 +206,8 @@ describe("cutting words", function()
       pieces = { "<unk>", "a", "b", "c", "ab", "bc", "abc" }, scores = { 0, -3, -3, -3, -4, -1, -6 } }
     assert.are.equal("a bc", pieces(model, "abc"))
     assert.are.equal("a bc <unk> ab", pieces(model, "abcxyzab"))
+    model = subword.new{ kind = "unigram", pieces = { "a", "b", "ab" }, scores = { -1, -1, -2 } }
+    assert.are.equal("ab ab", pieces(model, "abab")) -- of equal paths the longer piece, found first
     local without = subword.new{ kind = "unigram", pieces = { "a" }, scores = { -1 } }
     assert.fails('"ñ" has no piece', without.encode_word, without, "añ")
   end)
@@ -349,5 +352,26 @@ describe("a model", function()
         assert.is_true(failed > 40)
       end)
     end
+  end)
+end)
+
+describe("a model file", function()
+  it("may carry a sub-word tokenizer, and reads raw text with it", function()
+    local nn = marea.nn
+    local texts = { "la marea sube", "la marea baja", "el mar y la luna" }
+    local tokenizer = marea.text.SubwordTokenizer{ kind = "bpe", byte_level = true, vocab_size = 280 }
+    tokenizer:fit(texts)
+    marea.manual_seed(1)
+    local model = marea.Sequential{ nn.Embedding{ tokenizer:id_count(), 4 }, nn.GRU{ 3 },
+      nn.Dense{ 1, activation = "sigmoid" } }
+    model:compile{ optimizer = "sgd", loss = "binary_crossentropy" }
+    model:fit(tokenizer:texts_to_padded(texts, { maxlen = 8 }), marea.tensor{ 1, 0, 1 },
+      { epochs = 1, verbose = 0 })
+    model.tokenizer, model.maxlen = tokenizer, 8
+    local path = os.tmpname()
+    assert(model:save(path))
+    local loaded = assert(marea.load(path))
+    os.remove(path)
+    assert.are.same(model:predict(texts):totable(), loaded:predict(texts):totable())
   end)
 end)

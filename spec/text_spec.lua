@@ -90,6 +90,14 @@ describe("Tokenizer", function()
     assert.are.equal(4, t.document_count)
   end)
 
+  it("counts nothing of a list in which a text is refused", function()
+    local t = fitted()
+    assert.fails("text 2: byte 1 is not valid UTF-8", t.fit_on_texts, t, { "e e e e e e", "\xff" })
+    assert.fails("text 2 is a number", t.fit_on_texts, t, { { "e" }, 2 })
+    assert.are.same({ c = 1, a = 2, b = 3, d = 4 }, t.word_index)
+    assert.are.equal(3, t.document_count)
+  end)
+
   it("keeps ids below num_words, so k - 1 words; with an OOV word, k - 2", function()
     assert.are.same({ { 1, 2, 1 } }, (fitted{ num_words = 3 }:texts_to_sequences{ "c a b d z c" }))
     local t = fitted{ num_words = 4, oov_token = "<oov>" }

@@ -71,11 +71,32 @@ function targets.pipeline_config(bytes)
   local pipeline = raising(text.Pipeline.from_config, config)
   if not pipeline then return end
   raising(pipeline.encode, pipeline, SAMPLES)
+  if pipeline.phrases then assert(type(pipeline.phrases[1]:top(3)) == "table") end
   for _, sample in ipairs(SAMPLES) do
     local tokens, first, last = pipeline:tokens(sample, { places = true })
     for i = 1, #tokens do assert(first[i] >= 1 and last[i] <= #sample and first[i] <= last[i] + 1) end
   end
   assert(json.encode(pipeline:get_config()))
+end
+
+function targets.tokenizer_json(bytes, path)
+  local tokenizer = giving(text.huggingface.load, path)
+  if not tokenizer then return end
+  local ids = raising(tokenizer.encode, tokenizer, SAMPLES)
+  for _, list in ipairs(ids or {}) do
+    local decoded = raising(tokenizer.decode, tokenizer, list, { specials = true })
+    assert(decoded == nil or type(decoded) == "string")
+  end
+  for _, sample in ipairs(SAMPLES) do
+    local _, first, last = raising(tokenizer.places, tokenizer, sample)
+    for i = 1, #(first or {}) do
+      assert(first[i] >= 1 and last[i] <= #sample and first[i] <= last[i] + 1)
+    end
+  end
+  local again = raising(text.huggingface.describe, tokenizer)
+  if again then giving(json.decode, json.encode(again)) end
+  raising(text.SubwordTokenizer.from_config, json.decode(json.encode(tokenizer:get_config())))
+  assert(bytes)
 end
 
 function targets.model(_, path)

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "text/bucketing.h"
-#include "text/ragged.h"
-#include "text/skipgrams.h"
-#include "text/windows.h"
+#include "text/sequences/bucketing.h"
+#include "text/sequences/ragged.h"
+#include "text/sequences/skipgrams.h"
+#include "text/sequences/windows.h"
 
 enum { ROWS = 6 };
 

@@ -3,7 +3,7 @@
 
 #include "base/threads.h"
 #include "marea.h"
-#include "text/byte_alphabet.h"
+#include "text/subword/byte_alphabet.h"
 
 static marea_text text_of(const char *bytes) {
   return (marea_text){bytes, strlen(bytes)};

@@ -39,11 +39,6 @@ static marea_status make_stages(marea_pipeline *p, const marea_pipeline_options 
     return marea_fail(MAREA_ARGUMENT, "pipeline: %zu splitters, at most %d are allowed", count,
                       MAREA_SPLITS_MAX);
   for (size_t i = 0; i < count; i++) {
-    bool bytes = o->split_count > 0 && o->splits[i].kind == MAREA_SPLIT_BYTES;
-    if (bytes && (i + 1 < count || o->within))
-      return marea_fail(MAREA_ARGUMENT,
-                        "pipeline: bytes must be the last splitter, and are not cut "
-                        "into n-grams of characters");
     p->splitters[i] = marea_splitter_new(o->split_count > 0 ? &o->splits[i] : &whole);
     if (p->splitters[i] == NULL) return marea_error_code();
     p->split_count++;
@@ -296,6 +291,8 @@ static marea_status emit_within(const run *r, const marea_token *token, marea_te
     size_t from = begin > pad ? begin - pad : 0, to = end > pad ? end - pad : 0;
     if (from > token->length) from = token->length;
     if (to > token->length) to = token->length;
+    /* The bytes of a phrase are not those of the text: its parts are placed where it is. */
+    if (token->end - token->begin != token->length) from = 0, to = token->end - token->begin;
     marea_status status = emit(r, (marea_token){padded.bytes + begin, end - begin,
                                                 token->begin + from, token->begin + to});
     if (status != MAREA_OK || end == padded.length) return status;

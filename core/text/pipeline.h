@@ -4,10 +4,10 @@
 #ifndef MAREA_TEXT_PIPELINE_H
 #define MAREA_TEXT_PIPELINE_H
 
-#include "text/normal.h"
-#include "text/phrases.h"
-#include "text/splitter.h"
-#include "text/vocabulary.h"
+#include "text/normal/normal.h"
+#include "text/vocabulary/phrases.h"
+#include "text/split/splitter.h"
+#include "text/vocabulary/vocabulary.h"
 
 enum { MAREA_SPLITS_MAX = 8, MAREA_NGRAMS_MAX = 16, MAREA_NGRAM_WIDEST = 64 };
 

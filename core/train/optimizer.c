@@ -22,6 +22,7 @@ typedef struct parameter {
   marea_tensor *slots[MAREA_MAX_SLOTS];
   marea_tensor *average;
   bool decays;
+  double factor; /* of the learning rate */
   int64_t count;
   size_t first_piece; /* of all pieces of the optimizer */
   /* of the step under way */
@@ -137,8 +138,10 @@ marea_status marea_optimizer_add(marea_optimizer *optimizer, const char *name, m
                                  bool decays) {
   marea_status status = check_parameter(optimizer, name, tensor);
   if (status != MAREA_OK) return status;
-  parameter p = {
-      .count = marea_tensor_count(tensor), .decays = decays, .first_piece = optimizer->piece_count};
+  parameter p = {.count = marea_tensor_count(tensor),
+                 .decays = decays,
+                 .factor = 1,
+                 .first_piece = optimizer->piece_count};
   size_t pieces = optimizer->piece_count + marea_pieces((size_t)p.count, PIECE);
   status = reserve(optimizer, pieces);
   if (status != MAREA_OK) return status;
@@ -282,9 +285,15 @@ static void update_block(const marea_optimizer *optimizer, const parameter *p, i
   for (int slot = 0; slot < optimizer->slot_count; slot++)
     slots[slot] = marea_reals(p->slots[slot]) + start;
   g = shaped_gradient(optimizer, p, g, w, scratch, n);
-  if (optimizer->decay > 0 && p->decays)
-    for (int64_t i = 0; i < n; i++) w[i] -= w[i] * optimizer->decay;
-  optimizer->rule->update(&optimizer->step, w, g, slots, n);
+  marea_rule_step step = optimizer->step;
+  marea_real decay = optimizer->decay;
+  if (p->factor != 1) {
+    step.rate *= (marea_real)p->factor;
+    decay *= (marea_real)p->factor;
+  }
+  if (decay > 0 && p->decays)
+    for (int64_t i = 0; i < n; i++) w[i] -= w[i] * decay;
+  optimizer->rule->update(&step, w, g, slots, n);
 }
 
 static void update_span(const marea_optimizer *optimizer, const parameter *p,
@@ -401,6 +410,18 @@ marea_status marea_optimizer_set_rate(marea_optimizer *optimizer, double learnin
   marea_status status = marea_check_rate(learning_rate);
   if (status == MAREA_OK) optimizer->options.learning_rate = learning_rate;
   return status;
+}
+
+marea_status marea_optimizer_set_factor(marea_optimizer *optimizer, const char *name,
+                                        double factor) {
+  marea_status status = marea_check_rate(factor);
+  if (status != MAREA_OK) return status;
+  for (size_t i = 0; i < optimizer->parameter_count; i++)
+    if (strcmp(optimizer->parameters[i].name, name) == 0) {
+      optimizer->parameters[i].factor = factor;
+      return MAREA_OK;
+    }
+  return marea_fail(MAREA_ARGUMENT, "the optimizer has no parameter \"%s\"", name);
 }
 
 marea_status marea_optimizer_set_loss_scale(marea_optimizer *optimizer, double loss_scale) {

@@ -99,6 +99,11 @@ const marea_optimizer_options *marea_optimizer_options_of(const marea_optimizer 
 marea_status marea_optimizer_set_rate(marea_optimizer *optimizer, double learning_rate);
 marea_status marea_optimizer_set_loss_scale(marea_optimizer *optimizer, double loss_scale);
 
+/* A parameter's own learning rate, as a factor (>= 0) of the optimizer's; 1 at first. It is not
+ * part of the state. MAREA_ARGUMENT: there is no parameter of that name. */
+marea_status marea_optimizer_set_factor(marea_optimizer *optimizer, const char *name,
+                                        double factor);
+
 /* Steps done so far. Setting takes >= 0, else MAREA_RANGE. */
 int64_t marea_optimizer_iterations(const marea_optimizer *optimizer);
 marea_status marea_optimizer_set_iterations(marea_optimizer *optimizer, int64_t iterations);

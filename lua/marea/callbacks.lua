@@ -373,6 +373,8 @@ callbacks.History = function()
   return setmetatable({ class_name = "History", history = {}, epoch = {} }, History)
 end
 
+require("marea.embeddings.unfreezing")(define) -- UnfreezeEmbeddings
+
 -- The list that fit runs ------------------------------------------------------------------------
 
 local List = {}

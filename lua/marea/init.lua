@@ -84,7 +84,7 @@ marea.where = native.where
 
 local parts = {
   nn = "marea.nn", optim = "marea.optim", losses = "marea.losses", metrics = "marea.metrics",
-  callbacks = "marea.callbacks", text = "marea.text", sequence = "marea.sequence",
+  callbacks = "marea.callbacks", embeddings = "marea.embeddings", text = "marea.text", sequence = "marea.sequence",
   corpora = "marea.corpora", json = "marea.json",
 }
 -- name → module and field

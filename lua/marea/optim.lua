@@ -278,8 +278,6 @@ function Optimizer:build(given)
   return self
 end
 
--- Steps ---------------------------------------------------------------------------------------
-
 local function ready(self)
   if self.bound then return end
   if self.source then self:bind(self.source:entries()) end
@@ -287,6 +285,17 @@ local function ready(self)
     fail(self, "it has no weights to train yet; call optimizer:build(model) first")
   end
 end
+
+--- Gives a weight a learning rate of its own: the optimizer's times a factor.
+-- @tparam string name of the weight, such as "embedding/embeddings"
+-- @tparam number factor >= 0
+-- @raise when the optimizer does not train such a weight
+function Optimizer:set_factor(name, factor)
+  ready(self)
+  self.native:factor(name, factor)
+end
+
+-- Steps ---------------------------------------------------------------------------------------
 
 --- The norm of all fresh gradients together, before clipping.
 -- @treturn number

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "text/conll.h"
+#include "text/read/conll.h"
 
 static void check(const marea_conll_sentence *s, const marea_conll_options *options,
                   const uint8_t *data, size_t size) {

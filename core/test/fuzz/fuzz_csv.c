@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "text/csv.h"
+#include "text/read/csv.h"
 
 /* A file in the making. */
 typedef struct writer {

@@ -1,9 +1,11 @@
-/* The text pipeline: the first bytes choose normalizer steps, splitters, limits and n-grams; the
- * rest is the text. Tokens must lie in the text, in order, and be valid UTF-8. */
+/* The text pipeline: the first bytes choose normalizer steps, splitters, limits, phrases (learned
+ * from the text itself) and n-grams; the rest is the text. Tokens must lie in the text, in order,
+ * and be valid UTF-8. */
 #include <string.h>
 
+#include "base/threads.h"
 #include "fuzz.h"
-#include "text/pipeline.h"
+#include "text/vocabulary/phrases_count.h"
 
 static const marea_text froms[] = {MAREA_TEXT(""),   MAREA_TEXT("a"),   MAREA_TEXT("aa"),
                                    MAREA_TEXT("ñÑ"), MAREA_TEXT(" \t"), MAREA_TEXT("\u0301"),
@@ -38,6 +40,7 @@ typedef struct recipe {
   marea_split_options splits[3];
   size_t ngrams[3];
   marea_pipeline_options options;
+  size_t phrase_count;
   bool origins;
 } recipe;
 
@@ -47,6 +50,7 @@ static void read_stages(fuzz_input *in, recipe *r) {
   o->step_count = counts % 5;
   o->split_count = counts / 5 % 4;
   o->ngram_count = counts / 20 % 4;
+  r->phrase_count = counts / 80;
   for (size_t i = 0; i < o->step_count; i++) {
     unsigned kind = fuzz_byte(in), how = fuzz_byte(in);
     r->steps[i] = (marea_normal_step){.kind = (marea_normal_kind)(kind % MAREA_NORMAL_COUNT),
@@ -133,15 +137,54 @@ static void run(const recipe *r, const marea_pipeline *pipeline, marea_text text
   marea_pipeline_scratch_free(scratch);
 }
 
+/* Phrases that have counted the text, as the pipeline cuts it so far. */
+static marea_phrases *learn(const marea_pipeline *pipeline, marea_text text, unsigned number) {
+  static const marea_text connectors[] = {MAREA_TEXT("a"), MAREA_TEXT(" ")};
+  marea_text texts[] = {text, text, text};
+  marea_phrases_options o = {.scoring = number == 1 ? MAREA_PHRASES_NPMI : MAREA_PHRASES_DEFAULT,
+                             .min_count = 1,
+                             .threshold = 0.01,
+                             .max_vocabulary = number == 2 ? 8 : 0,
+                             .join = number == 0 ? MAREA_TEXT("_") : MAREA_TEXT("aa"),
+                             .connectors = connectors,
+                             .connector_count = 2};
+  marea_phrases_report report = {.pruned = 0};
+  marea_phrases *phrases = marea_phrases_new(&o);
+  REQUIRE(phrases != NULL);
+  marea_status status = marea_phrases_count(phrases, pipeline, texts, 3, &report);
+  REQUIRE(status == MAREA_OK || (status == MAREA_FORMAT && phrases->words == 0));
+  return phrases;
+}
+
+/* The pipeline of the recipe; each of its phrases learns from a pipeline with those before it. */
+static marea_pipeline *make(recipe *r, marea_text text, marea_phrases **phrases) {
+  const marea_phrases *used[MAREA_PHRASES_MAX];
+  size_t widths = r->options.ngram_count;
+  r->options.phrases = used;
+  for (;;) {
+    bool last = r->options.phrase_count == r->phrase_count;
+    r->options.ngram_count = last ? widths : 0;
+    marea_pipeline *pipeline = marea_pipeline_new(&r->options);
+    if (pipeline == NULL || last) return pipeline;
+    unsigned number = (unsigned)r->options.phrase_count++;
+    used[number] = phrases[number] = learn(pipeline, text, number);
+    marea_pipeline_free(pipeline);
+  }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input in = {data, size};
   recipe r = {.origins = false};
+  marea_phrases *phrases[MAREA_PHRASES_MAX] = {NULL};
+  marea_threads_set(1);
   read_stages(&in, &r);
   read_rest(&in, &r);
-  marea_pipeline *pipeline = marea_pipeline_new(&r.options);
+  marea_text text = {(const char *)in.data, in.size};
+  marea_pipeline *pipeline = make(&r, text, phrases);
   REQUIRE(pipeline != NULL || marea_error_text()[0] != '\0');
-  if (pipeline != NULL) run(&r, pipeline, (marea_text){(const char *)in.data, in.size});
+  if (pipeline != NULL) run(&r, pipeline, text);
   marea_pipeline_free(pipeline);
+  for (int i = 0; i < MAREA_PHRASES_MAX; i++) marea_phrases_free(phrases[i]);
   REQUIRE(marea_memory_used() == 0);
   return 0;
 }

@@ -290,17 +290,9 @@ local function compile(model, description)
     loss = description.loss, metrics = description.metrics }
 end
 
--- What a model may read texts with, by the class that its description names.
-local tokenizer_classes = { Tokenizer = true, Pipeline = true }
-
 local function restore_text(model, texts)
   if not texts.tokenizer then return end
-  local config = decode(texts, "tokenizer")
-  local class = config.class or "Tokenizer"
-  if not tokenizer_classes[class] then
-    refuse("holds a tokenizer of the class %s, which is not known here", options.show(class))
-  end
-  model.tokenizer = require("marea.text")[class].from_config(config)
+  model.tokenizer = require("marea.text.reading").from_config(decode(texts, "tokenizer"))
   local reading = texts.text and decode(texts, "text") or {}
   model.maxlen, model.padding, model.truncating = reading.maxlen, reading.padding, reading.truncating
 end

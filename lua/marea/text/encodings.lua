@@ -67,14 +67,14 @@ local hash_rules = {
   keras = { signed = false, norm = "none" },
 }
 
--- The columns of the words by id (id 0 is no word), and how many different ones there are.
-local function hash_words(index_word, read)
-  local words, used, count = { "" }, {}, 0
-  for id, word in ipairs(index_word) do words[id + 1] = word end
+-- The columns of the words by id (below `first` are no words), and how many different ones there are.
+local function hash_words(reader, first, read)
+  local words, used, count = {}, {}, 0
+  for id = 0, reader:id_count() - 1 do words[id + 1] = id >= first and reader:word_of(id) or "" end
   local to = native.hash_columns(words, read.rule, read.columns, read.seed, read.signed)
   for place, column in ipairs(to:totable()) do
     if column < 0 then column = ~column end
-    if place > 1 and not used[column] then used[column], count = true, count + 1 end
+    if place > first and not used[column] then used[column], count = true, count + 1 end
   end
   return to, count
 end
@@ -84,6 +84,21 @@ local function expected_collisions(words, columns)
   return words - columns * (1 - (1 - 1 / columns) ^ words)
 end
 
+-- A reader that was fitted on the texts, and the id of its first word.
+local function cut_with(read, texts)
+  local text = require "marea.text"
+  if read.pipeline == nil then
+    local tokenizer = text.Tokenizer(read.tokenizer)
+    tokenizer:fit_on_texts(texts)
+    return tokenizer, 1
+  elseif read.tokenizer ~= nil then
+    error("hashing: give tokenizer or pipeline, not both", 0)
+  end
+  local pipeline = text.Pipeline(read.pipeline)
+  pipeline:fit(texts)
+  return pipeline, pipeline:id_count() - #pipeline.vocabulary
+end
+
 --- Texts as a matrix (N, columns) without a vocabulary to keep: a hash of the word picks the column
 -- (Weinberger et al., 2009). The hash is the same in every process and on every machine. Words that
 -- meet in a column cannot be told apart; with `signed` half of them subtract, so that sums stay
@@ -91,8 +106,8 @@ end
 -- @tparam {string,...} texts (or lists of words)
 -- @tparam[opt] table given `columns` 2^18, `seed` 0, `rule`: "marea" (64 bits), "sklearn"
 -- (MurmurHash3 as in HashingVectorizer) or "keras" (1 + md5 mod (columns - 1), column 0 stays
--- empty); `signed` (true; keras: false), `norm` ("l2"; keras: "none"), `sparse` true, `tokenizer`: a
--- table of options for text.Tokenizer, which cuts the texts
+-- empty); `signed` (true; keras: false), `norm` ("l2"; keras: "none"), `sparse` true, `tokenizer` or
+-- `pipeline`: options of the text.Tokenizer (default) or text.Pipeline that cuts the texts
 -- @treturn sparse|tensor
 -- @treturn table report: words (different ones), columns, used (columns with a word), collisions
 -- (words that share the column of another: words - used) and expected_collisions (for a perfect
@@ -100,7 +115,7 @@ end
 function encodings.hashing(texts, given)
   local read = options.read("hashing", given, { columns = 2 ^ 18, seed = 0, rule = "marea",
     signed = options.optional, norm = options.optional, sparse = true,
-    tokenizer = options.optional })
+    tokenizer = options.optional, pipeline = options.optional })
   local names = { "marea", "sklearn", "keras" }
   local rule = hash_rules[options.choice("hashing", "rule", read.rule, names)]
   local reserved = read.rule == "keras" and 1 or 0
@@ -109,13 +124,11 @@ function encodings.hashing(texts, given)
   if read.signed == nil then read.signed = rule.signed end
   options.boolean("hashing", "signed", read.signed)
   local norm = weighting.norm("hashing", read.norm or rule.norm)
-  local tokenizer = require("marea.text").Tokenizer(read.tokenizer)
-  tokenizer:fit_on_texts(texts)
-  local index_word = tokenizer.index_word
-  local to, used = hash_words(index_word, read)
-  local counts = tokenizer:texts_to_matrix(texts, "count", { sparse = true })
+  local reader, first = cut_with(read, texts)
+  local to, used = hash_words(reader, first, read)
+  local counts = native.sparse_counts(reader:encode_sequences(texts), 0, reader:id_count())
   local x = counts:remap(to, read.columns):scale(nil, nil, norm)
-  local words, places = #index_word, read.columns - reserved
+  local words, places = reader:id_count() - first, read.columns - reserved
   return read.sparse and x or x:todense(), { words = words, columns = read.columns, used = used,
     collisions = words - used, expected_collisions = expected_collisions(words, places) }
 end

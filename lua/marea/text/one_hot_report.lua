@@ -39,7 +39,7 @@ local function cosines(ids, depth)
 end
 
 local function word_of(tokenizer, id)
-  return tokenizer and tokenizer.index_word[id] or "id " .. id
+  return tokenizer and tokenizer:word_of(id) or "id " .. id
 end
 
 local function describe(report, tokenizer, ids)
@@ -76,10 +76,7 @@ local function one_hot_report(source, sequences, given)
   local read = options.read("one_hot_report", given, { embedding = 32 })
   local width = options.integer("one_hot_report", "embedding", read.embedding)
   local tokenizer, depth = type(source) == "table" and source or nil, source
-  if tokenizer then
-    depth = #tokenizer.index_word + 1
-    if tokenizer.num_words then depth = math.min(depth, tokenizer.num_words) end
-  end
+  if tokenizer then depth = tokenizer:id_count() end
   depth = options.integer("one_hot_report", "depth", depth)
   if type(sequences) == "table" then sequences = native.sequences(sequences) end
   if type(sequences) ~= "userdata" or #sequences == 0 then

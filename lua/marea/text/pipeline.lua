@@ -261,6 +261,9 @@ end
 -- has been counted.
 -- @treturn table report: what the stages changed or left out
 function Pipeline:count(texts)
+  if type(texts) == "string" then
+    error("Pipeline: expected a list of texts, got a single string; put it in { }", 0)
+  end
   local report, counts = {}, native.vocabulary()
   if type(texts) == "userdata" or (type(texts) == "table" and texts.batches) then
     texts = texts:batches()
@@ -338,6 +341,34 @@ local function is_shown(self, id, specials)
   if specials or not self.vocabulary:is_special(id) then return true end
   local unknown = self.unknown and self.vocabulary:id(self.unknown)
   return unknown and id >= unknown and id < unknown + self.unknown_buckets
+end
+
+-- What marea.text.reading asks of every reader of texts.
+
+function Pipeline:id_count()
+  return self.vocabulary:size()
+end
+
+function Pipeline:word_of(id)
+  return self.vocabulary:word(id)
+end
+
+function Pipeline:first_word_id()
+  return self.vocabulary:id(self.pad) == 0 and 1 or 0
+end
+
+function Pipeline:unknown_id()
+  return self.vocabulary:id(self.unknown)
+end
+
+function Pipeline:document_frequencies()
+  local vocabulary = self.vocabulary
+  local function frequency(id)
+    if vocabulary:is_special(id) then return 0 end
+    local _, documents = vocabulary:count(vocabulary:word(id))
+    return documents
+  end
+  return frequency, vocabulary:documents_seen()
 end
 
 --- Tokens of ids, joined; padding is left out.

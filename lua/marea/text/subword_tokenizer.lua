@@ -429,6 +429,29 @@ function SubwordTokenizer:size()
   return size
 end
 
+-- What marea.text.reading asks of every reader of texts.
+
+function SubwordTokenizer:id_count()
+  return self:size()
+end
+
+function SubwordTokenizer:word_of(id)
+  return self:token(id)
+end
+
+function SubwordTokenizer.first_word_id()
+  return 0
+end
+
+function SubwordTokenizer:unknown_id()
+  local unknown = self.model and self.model.options.unk_token
+  return unknown and self.model:id(unknown)
+end
+
+function SubwordTokenizer.document_frequencies()
+  error("a SubwordTokenizer does not count documents; call Tfidf:fit with texts", 0)
+end
+
 --- The text after the normalizer.
 function SubwordTokenizer:normalized(source)
   return self.normalizing:normalize(source)

@@ -71,11 +71,14 @@ end
 -- @tparam {string,...} texts one document each (or lists of words)
 -- @raise naming the item that is no text, or the byte that is no UTF-8
 function Tokenizer:fit_on_texts(texts)
+  local counts = native.vocabulary() -- of these texts: when one is refused, nothing is counted
   if is_word_list(texts) then
-    for _, words in ipairs(word_lists(self, texts)) do self.vocabulary:count_words(words) end
+    for _, words in ipairs(word_lists(self, texts)) do counts:count_words(words) end
   else
-    self.vocabulary:count(self.pipeline, texts)
+    counts:count(self.pipeline, texts)
   end
+  local words, documents = self.vocabulary:size()
+  if words + documents == 0 then self.vocabulary = counts else self.vocabulary:merge(counts) end
   self.vocabulary:rank{}
   self.tables = nil
 end
@@ -120,8 +123,32 @@ function Tokenizer:texts_to_padded(texts, padding)
   return x, report
 end
 
-local function columns_of(self)
+--- The ids of texts without a Lua table in between.
+function Tokenizer:encode_sequences(texts)
+  return encode(self, texts)
+end
+
+-- What marea.text.reading asks of every reader of texts.
+
+function Tokenizer:id_count()
   return self.num_words or self.vocabulary:size() + 1 + (self.oov_token and 1 or 0)
+end
+
+function Tokenizer:word_of(id)
+  return self.index_word[id]
+end
+
+function Tokenizer.first_word_id()
+  return 1
+end
+
+function Tokenizer:unknown_id()
+  return self.oov_token and 1 or nil
+end
+
+function Tokenizer:document_frequencies()
+  local frequency = self.index_docs
+  return function(id) return frequency[id] or 0 end, self.document_count
 end
 
 --- Sequences of ids as a bag-of-words matrix (N, num_words).
@@ -135,7 +162,7 @@ function Tokenizer:sequences_to_matrix(sequences, mode)
     frequency = self.index_docs
   end
   if type(sequences) == "table" then sequences = native.sequences(sequences) end
-  return sequences:matrix(mode or "binary", columns_of(self), frequency, documents)
+  return sequences:matrix(mode or "binary", self:id_count(), frequency, documents)
 end
 
 --- Texts as a bag-of-words matrix.
@@ -147,7 +174,7 @@ function Tokenizer:texts_to_matrix(texts, mode, given)
   local read = options.read("texts_to_matrix", given, { sparse = false })
   local sequences = encode(self, texts)
   if not read.sparse then return self:sequences_to_matrix(sequences, mode) end
-  return require("marea.text.weighting").keras(self, sequences, mode, columns_of(self))
+  return require("marea.text.weighting").keras(self, sequences, mode, self:id_count())
 end
 
 --- Ids back to words, joined by one blank; ids without a word become the OOV word or vanish.

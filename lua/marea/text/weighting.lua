@@ -28,7 +28,9 @@ local common = { rule = "keras", sparse = true, tokenizer = options.optional,
 -- The options that every encoding has, with the rule's defaults.
 local function settle(who, read)
   local rule = rules[options.choice(who, "rule", read.rule, rule_names)]
-  read.first_id = options.integer(who, "first_id", read.first_id or rule.first_id, 0)
+  local first = rule.first_id
+  if read.tokenizer and first > 0 then first = read.tokenizer:first_word_id() end
+  read.first_id = options.integer(who, "first_id", read.first_id or first, 0)
   if read.columns then read.columns = options.integer(who, "columns", read.columns) end
   options.boolean(who, "sparse", read.sparse)
   return rule
@@ -49,7 +51,8 @@ local function count_texts(who, x, read)
   if not read.tokenizer then
     error(who .. ": texts need a tokenizer: { tokenizer = … }", 0)
   end
-  local counts = read.tokenizer:texts_to_matrix(x, "count", { sparse = true })
+  local counts = native.sparse_counts(read.tokenizer:encode_sequences(x), 0,
+    read.tokenizer:id_count())
   local columns = read.columns or counts:size(2) - read.first_id
   local left = counts:size(2) - read.first_id
   if columns == left and read.first_id == 0 then return counts end
@@ -144,9 +147,8 @@ local function new_tfidf(_, given)
   self.given_norm, self.norm = self.norm, weighting.norm("Tfidf", self.norm or rule.norm)
   self.tf = self.sublinear_tf and "log" or rule.tf
   self.idf_rule = self.smooth_idf == false and "sklearn_plain" or rule.idf
-  if self.oov_id == nil and self.rule == "textvectorization" and self.tokenizer
-    and self.tokenizer.oov_token then
-    self.oov_id = 1
+  if self.oov_id == nil and self.rule == "textvectorization" and self.tokenizer then
+    self.oov_id = self.tokenizer:unknown_id()
   end
   return setmetatable(self, Tfidf)
 end
@@ -187,12 +189,10 @@ end
 function Tfidf:fit_tokenizer()
   local tokenizer = self.tokenizer
   if not tokenizer then error("Tfidf: fit_tokenizer needs a tokenizer", 0) end
-  local documents = tokenizer.document_count
+  local frequency, documents = tokenizer:document_frequencies()
   if documents == 0 then error("tfidf needs fit_on_texts first", 0) end
-  local frequency, list = tokenizer.index_docs, {}
-  local columns = self.columns
-    or (tokenizer.num_words or #tokenizer.index_word + 1) - self.first_id
-  for place = 1, columns do list[place] = frequency[place - 1 + self.first_id] or 0 end
+  local list, columns = {}, self.columns or tokenizer:id_count() - self.first_id
+  for place = 1, columns do list[place] = frequency(place - 1 + self.first_id) end
   return set_frequencies(self, ops.tensor(list, { dtype = "int32" }), documents)
 end
 
@@ -233,7 +233,7 @@ function Tfidf.from_config(config)
   for name, value in pairs(config) do given[name] = value end
   given.df, given.documents = nil, nil
   if given.tokenizer then
-    given.tokenizer = require("marea.text").Tokenizer.from_config(given.tokenizer)
+    given.tokenizer = require("marea.text.reading").from_config(given.tokenizer)
   end
   local self = Tfidf(given)
   if config.df == nil then return self end
