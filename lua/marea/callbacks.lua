@@ -373,7 +373,9 @@ callbacks.History = function()
   return setmetatable({ class_name = "History", history = {}, epoch = {} }, History)
 end
 
-require("marea.embeddings.unfreezing")(define) -- UnfreezeEmbeddings
+--- Trains frozen embeddings from a later epoch on; see marea.embeddings.unfreezing.
+-- @function UnfreezeEmbeddings
+require("marea.embeddings.unfreezing")(define)
 
 -- The list that fit runs ------------------------------------------------------------------------
 
