@@ -118,25 +118,37 @@ static int64_t number_rows(const marea_gradient *g, const int32_t *ids, int64_t 
   memset(slot_of, 0, (size_t)V * sizeof *slot_of);
   for (int64_t i = 0; i < g->row_count; i++) slot_of[g->rows[i]] = 1;
   for (int64_t i = 0; i < n; i++) slot_of[ids[i]] = 1;
-  for (int64_t id = 0; id < V; id++)
-    if (slot_of[id] != 0) slot_of[id] = (int32_t)++count;
+  for (int64_t id = 0; id < V; id++) { /* without branches: which ids occur is anybody's guess */
+    int32_t there = slot_of[id];
+    count += there;
+    slot_of[id] = (int32_t)count & -there;
+  }
   return count;
 }
 
-/* Lists the touched rows; moves the rows held so far to their new places, from the end, and clears
- * the new ones. With none held so far clearing is left to the threads that sum. */
+/* Lists the touched rows. What is written for an untouched one is written over by the next. */
+static void list_rows(marea_gradient *g, const int32_t *slot_of, int64_t V, int64_t count) {
+  int64_t place = 0;
+  for (int64_t id = 0; id < V && place < count; id++) {
+    g->rows[place] = (int32_t)id;
+    place += slot_of[id] != 0;
+  }
+  g->row_count = count;
+}
+
+/* The same when rows are held already: moves them to their new places, from the end, and clears the
+ * new ones. */
 static void spread_slots(marea_gradient *g, const int32_t *slot_of, int64_t V, int64_t count,
                          int64_t width) {
   size_t bytes = (size_t)width * sizeof(marea_real);
   int64_t old = g->row_count - 1;
-  bool held = old >= 0;
   for (int64_t id = V - 1; id >= 0; id--) {
     if (slot_of[id] == 0) continue;
     marea_real *place = g->row_values + (slot_of[id] - 1) * width;
     if (old >= 0 && g->rows[old] == id) {
       memmove(place, g->row_values + old * width, bytes);
       old--;
-    } else if (held) {
+    } else {
       memset(place, 0, bytes);
     }
     g->rows[slot_of[id] - 1] = (int32_t)id;
@@ -183,8 +195,11 @@ static marea_status add_sparse(marea_tensor *x, marea_gradient *g, const int32_t
   int64_t count = number_rows(g, ids, n, V, slot_of);
   marea_status status = reserve_rows(g, count, width);
   if (status == MAREA_OK) {
-    bool clear = g->row_count == 0;
-    spread_slots(g, slot_of, V, count, width);
+    bool clear = g->row_count == 0; /* left to the threads that sum */
+    if (clear)
+      list_rows(g, slot_of, V, count);
+    else
+      spread_slots(g, slot_of, V, count, width);
     add_rows((row_sums){.target = g->row_values,
                         .ids = ids,
                         .slot_of = slot_of,

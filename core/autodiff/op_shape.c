@@ -371,6 +371,10 @@ marea_tensor *marea_cast(marea_tensor *x, marea_dtype dtype) {
   }
   marea_tensor *y = marea_result(dtype, x->rank, x->size);
   int64_t count = y == NULL ? 0 : marea_tensor_count(x);
+  if (dtype == MAREA_REAL && marea_tensor_contiguous(x)) { /* ids of every batch are checked so */
+    for (int64_t i = 0; i < count; i++) marea_reals(y)[i] = (marea_real)marea_ints(x)[i];
+    return y;
+  }
   for (int64_t i = 0; i < count; i++) {
     if (marea_tensor_set(y, i, marea_tensor_get(x, i)) == MAREA_OK) continue;
     marea_tensor_free(y);

@@ -7,6 +7,7 @@ local files = {}
 --- The folder with the data that the project ships: beside the sources, or installed.
 function files.own_folder()
   local source = debug.getinfo(1, "S").source
+  if source:match("^@lua/marea/corpora/[^/]*$") then return "corpora" end -- a relative LUA_PATH
   local here = source:match("^@(.*)/lua/marea/corpora/[^/]*$")
   if here then return here .. "/corpora" end
   local installed = source:match("^@(.*)/lua/5%.4/marea/corpora/[^/]*$")
