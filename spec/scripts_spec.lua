@@ -73,3 +73,27 @@ describe("scripts/text_encodings.lua", function()
     assert.is_truthy(text:find("--words must be a whole number", 1, true), text)
   end)
 end)
+
+describe("scripts/word_map.lua", function()
+  it("draws the words that have vectors, and says what is missing", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    for i, word in ipairs{ "bread", "cheese", "wine", "beer", "dog", "cat", "horse", "walk", "run",
+      "read" } do
+      file:write(("%s %.3f %.3f %.3f\n"):format(word, math.sin(i), math.cos(3 * i), math.sin(7 * i)))
+    end
+    file:close()
+    local page = os.tmpname()
+    local ok, text = output_of(("%q scripts/word_map.lua --vectors %s --page %s"):format(program,
+      path, page))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("10 of the words have vectors", 1, true), text)
+    assert.is_truthy(assert(io.open(page)):read("a"):find("cheese", 1, true))
+    os.remove(path)
+    os.remove(page)
+    ok, text = output_of(("%q scripts/word_map.lua --vectors /nowhere.txt"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("/nowhere.txt", 1, true), text)
+  end)
+end)
