@@ -32,12 +32,16 @@ for _, kind in ipairs{ "food", "animal", "verb" } do
     end
   end
 end
+if #words < 5 then
+  io.stderr:write(("only %d of the words are in %s; that is no map\n"):format(#words, path))
+  os.exit(1)
+end
 print(("%d of the words have vectors in %s"):format(#words, path))
 
 local x = vectors:vectors(words)
 local map, info = marea.manifold.tsne(x, { metric = "cosine", seed = 1 })
 print(("Kullback-Leibler divergence %.3f, trustworthiness %.3f"):format(info.kl_divergence,
-  marea.manifold.trustworthiness(x, map, 5)))
+  marea.manifold.trustworthiness(x, map, math.min(5, (#words - 1) // 2))))
 print((marea.plot.scatter(map, { labels = words })))
 
 local title = "Food, animals, verbs"
