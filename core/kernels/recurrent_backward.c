@@ -138,17 +138,28 @@ static void add_recurrent_gradient(const recurrent_run *run, const recurrent_sli
   }
 }
 
+/* Whether every visible step's dx comes in one piece and nothing is there yet: it is written, not
+ * added, and only rows with hidden steps are cleared before. */
+static bool writes_dx(const recurrent_run *run) {
+  return run->gradients->x_is_new && run->inputs->input_dropout == NULL;
+}
+
 /* dx of the block's steps += block_dx through the multipliers of `gate`. */
 static void scatter_dx(const recurrent_run *run, const recurrent_slice *slice, size_t first,
                        size_t end, size_t gate) {
   const marea_recurrent *layer = run->layer;
   const marea_real *from = slice->scratch->block_dx, *m = run->inputs->input_dropout;
   size_t n = run->inputs->input_dropout_gates;
+  bool writes = writes_dx(run);
   for (size_t s = first; s < end; s++)
     for (size_t r = 0; r < recurrent_active(slice, s); r++, from += run->padded_input) {
       size_t row = slice->first + r, b = run->order[row];
       size_t t = recurrent_time(layer, recurrent_p(run, row, s));
       marea_real *to = run->gradients->x + (b * layer->time + t) * layer->input;
+      if (writes) {
+        memcpy(to, from, layer->input * sizeof *to);
+        continue;
+      }
       if (m == NULL) {
         add_row(to, from, layer->input);
         continue;
@@ -228,8 +239,9 @@ static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
 
 static void clear_input_gradient(const recurrent_run *run, const recurrent_slice *slice) {
   size_t row = run->layer->time * run->layer->input;
-  for (size_t r = 0; r < slice->rows; r++)
-    memset(run->gradients->x + run->order[slice->first + r] * row, 0, row * sizeof(marea_real));
+  for (size_t r = slice->first; r < slice->first + slice->rows; r++)
+    if (!writes_dx(run) || run->counts[r] < run->layer->time)
+      memset(run->gradients->x + run->order[r] * row, 0, row * sizeof(marea_real));
 }
 
 static void run_group(void *context, size_t group) {
