@@ -18,12 +18,21 @@ static const uint64_t OPEN = (uint64_t)1 << 31;
 static const uint64_t GENERATION_STEP = (uint64_t)1 << 32;
 static const uint64_t INSIDE_MASK = ((uint64_t)1 << 31) - 1;
 
+/* Pieces next … end - 1 of a loop that nobody has taken. Each thread begins with a range of its
+ * own, the same in every loop of as many pieces: what it wrote in one loop is still in its cache in
+ * the next. Then it helps the others. */
+typedef struct range {
+  atomic_size_t next;
+  size_t end;
+  char padding[64 - sizeof(atomic_size_t) - sizeof(size_t)]; /* a cache line each */
+} range;
+
 static struct {
   _Atomic uint64_t state;
-  atomic_size_t next; /* first piece that nobody has taken */
-  size_t pieces;
+  size_t range_count;
   marea_loop_body *body;
   void *context;
+  range ranges[MAX_THREADS];
 } loop;
 
 static pthread_mutex_t owner_lock = PTHREAD_MUTEX_INITIALIZER; /* one loop at a time */
@@ -66,14 +75,22 @@ void marea_threads_on_start(void (*start)(void)) {
   on_start = start;
 }
 
-static void run_pieces(void) {
+static void run_pieces(size_t thread) {
   inside_loop = true;
-  for (;;) {
-    size_t piece = atomic_fetch_add(&loop.next, 1);
-    if (piece >= loop.pieces) break;
-    loop.body(loop.context, piece);
+  for (size_t i = 0; i < loop.range_count; i++) {
+    range *r = &loop.ranges[(thread + i) % loop.range_count];
+    for (size_t piece; (piece = atomic_fetch_add(&r->next, 1)) < r->end;)
+      loop.body(loop.context, piece);
   }
   inside_loop = false;
+}
+
+static void share_out(size_t pieces, size_t threads) {
+  loop.range_count = threads;
+  for (size_t i = 0; i < threads; i++) {
+    atomic_store(&loop.ranges[i].next, pieces * i / threads);
+    loop.ranges[i].end = pieces * (i + 1) / threads;
+  }
 }
 
 static void relax(void) {
@@ -105,13 +122,13 @@ static void wait_for_news(uint64_t seen) {
 }
 
 static void *work(void *argument) {
-  (void)argument;
+  size_t thread = (size_t)(uintptr_t)argument;
   uint64_t seen = 0;
   if (on_start != NULL) on_start();
   while (!atomic_load(&stopping)) {
     uint64_t state = atomic_load(&loop.state);
     if (state / GENERATION_STEP != seen && join(state)) {
-      run_pieces();
+      run_pieces(thread);
       atomic_fetch_sub(&loop.state, 1);
       seen = state / GENERATION_STEP;
     } else {
@@ -123,7 +140,9 @@ static void *work(void *argument) {
 
 static void start_workers(int wanted) {
   while (worker_count < wanted) {
-    if (pthread_create(&workers[worker_count], NULL, work, NULL) != 0) return; /* fewer will do */
+    if (pthread_create(&workers[worker_count], NULL, work, (void *)(uintptr_t)(worker_count + 1)) !=
+        0)
+      return; /* fewer will do */
     worker_count++;
   }
 }
@@ -150,14 +169,13 @@ static void run_serially(size_t pieces, marea_loop_body *body, void *context) {
 }
 
 static void run_shared(size_t pieces, marea_loop_body *body, void *context) {
-  loop.pieces = pieces;
+  share_out(pieces, (size_t)worker_count + 1);
   loop.body = body;
   loop.context = context;
-  atomic_store(&loop.next, 0);
   uint64_t generation = atomic_load(&loop.state) / GENERATION_STEP + 1;
   atomic_store(&loop.state, generation * GENERATION_STEP | OPEN);
   wake_sleepers();
-  run_pieces();
+  run_pieces(0);
   atomic_fetch_and(&loop.state, ~OPEN);
   for (int spin = 0; (atomic_load(&loop.state) & INSIDE_MASK) != 0; spin++) {
     if (spin < SPINS_BEFORE_SLEEP)

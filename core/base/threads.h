@@ -15,7 +15,7 @@ int marea_threads(void);
 marea_status marea_threads_set(int count);
 
 /* Calls body(context, piece) once for every piece in 0 … pieces-1 and returns when all are done.
- * Pieces are handed out in order to whichever thread is free; the caller's thread takes part.
+ * Each thread begins with pieces of its own, then helps the others; the caller's thread takes part.
  * Inside a body, and when another thread already runs a loop, the loop runs serially. A body
  * cannot fail: it notes a failure in its context. */
 typedef void marea_loop_body(void *context, size_t piece);
