@@ -482,3 +482,13 @@ describe("Limits on words", function()
     assert.fails("max_documents 0: no word could stay", words, { max_documents = 0 })
   end)
 end)
+
+describe("a pipeline's report", function()
+  it("can be printed", function()
+    local pipeline = text.Pipeline{ normalize = { "urls", "lower" }, split = "words", keep = 1 }
+    assert.are.equal("beyond_keep 2, urls 1, words 1",
+      tostring(pipeline:fit{ "mira http://mar.example", "mira bien" }))
+    local _, report = pipeline:encode{ "mira otra" }
+    assert.are.equal("beyond_limit 0, empty 0, unknown 1, words 2", tostring(report))
+  end)
+end)

@@ -242,6 +242,17 @@ function Pipeline:rank()
     min_count = self.min_count, min_documents = least, max_documents = most }
 end
 
+-- Counters that can be printed: "words 20000, rare 31, urls 4".
+local Report = {}
+
+function Report:__tostring()
+  local names = {}
+  for name in pairs(self) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do names[i] = name .. " " .. tostring(self[name]) end
+  return table.concat(names, ", ")
+end
+
 local function add_counts(report, more)
   for name, value in pairs(more) do report[name] = (report[name] or 0) + value end
 end
@@ -254,7 +265,7 @@ end
 function Pipeline:fit(texts)
   local report = self:count(texts)
   add_counts(report, self:rank())
-  return report
+  return setmetatable(report, Report)
 end
 
 --- Counts without giving ids: rank does that. When a text is refused or a function fails, nothing
@@ -290,7 +301,7 @@ function Pipeline:fit_lines(path, given)
   if not report then return nil, message end
   self.vocabulary:take(counts)
   add_counts(report, self:rank())
-  return report
+  return setmetatable(report, Report)
 end
 
 -- ---- ids -----------------------------------------------------------------------------------------
@@ -313,7 +324,7 @@ end
 -- @treturn table report: words, unknown, empty (texts without an id), and what the stages changed
 function Pipeline:encode(texts)
   local sequences, report = encode(self, texts)
-  return sequences:totable(), report
+  return sequences:totable(), setmetatable(report, Report)
 end
 
 --- The same without a Lua table in between: what pad_sequences and the encodings take.
