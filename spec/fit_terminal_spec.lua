@@ -60,12 +60,16 @@ describe("the progress line", function()
   end)
 end)
 
+-- Whether util-linux's script is here and this machine gives it a pseudo-terminal.
+local function has_terminal()
+  return output_of("script --version"):find("util-linux", 1, true) ~= nil
+    and output_of("script -qec 'echo there' /dev/null"):find("there", 1, true) ~= nil
+end
+
 describe("on a terminal", function()
   it("one line is rewritten, some ten times a second, and stays within the width", function()
     if not program then return pending("runs only in our own interpreter") end
-    if output_of("script --version"):find("util-linux", 1, true) == nil then
-      return pending("util-linux's script is not here")
-    end
+    if not has_terminal() then return pending("needs util-linux's script and a pseudo-terminal") end
     local path = temporary(training .. [[
       local start = marea.clock()
       model:fit(x, y, { epochs = 2, batch_size = 1 })
@@ -95,7 +99,7 @@ describe("on a terminal", function()
     if not program then return pending("runs only in our own interpreter") end
     local path = temporary(training .. "model:fit(x, y, { epochs = 2 })")
     local commands = { ('"%s" "%s"'):format(program, path) }
-    if output_of("script --version"):find("util-linux", 1, true) then
+    if has_terminal() then
       commands[2] = ("TERM=dumb script -qec '\"%s\" \"%s\"' /dev/null"):format(program, path)
     end
     for _, command in ipairs(commands) do
