@@ -194,6 +194,16 @@ describe("corpora on the collection:", function()
     assert.is_true(items_in(set.train.ranges) > 1000)
   end)
 
+  on_data("vector_formats", function()
+    local sets = assert(corpora.vector_formats{ dir = folder })
+    local sizes = {}
+    for name, vectors in pairs(sets) do sizes[name] = #vectors end
+    assert.are.same({ ["fasttext-text-cyrillic.291x5.vec"] = 291,
+      ["fasttext-text.1762x10.vec"] = 1762, ["word2vec-binary.2747x10.bin"] = 2747,
+      ["word2vec-binary.2x2.bin"] = 2, ["word2vec-text.1750x10.txt"] = 1750,
+      ["word2vec-text.2x2.txt"] = 2 }, sizes)
+  end)
+
   on_data("time_series", function()
     for name, facts in pairs{
       ["airline-passengers"] = { 144, 1, "1949-01", "1960-12" },

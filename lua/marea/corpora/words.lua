@@ -107,4 +107,28 @@ function words.glove(given)
   return { words = columns[1], vectors = native.stack(vectors, 2) }
 end
 
+local vector_files = { "fasttext-text-cyrillic.291x5.vec", "fasttext-text.1762x10.vec",
+  "word2vec-binary.2747x10.bin", "word2vec-binary.2x2.bin", "word2vec-text.1750x10.txt",
+  "word2vec-text.2x2.txt" }
+
+--- Small files of word vectors in the forms of word2vec and fastText (gensim's test data), read by
+-- marea.embeddings.load.
+-- @tparam[opt] table given `dir` (default: MAREA_DATA)
+-- @treturn table file name → Vectors
+-- @return nil and a message
+function words.vector_formats(given)
+  local read = options.read("corpora.vector_formats", given, { dir = options.optional })
+  local dir, message = files.folder("corpora.vector_formats", read.dir)
+  if not dir then return nil, message end
+  local embeddings, sets = require "marea.embeddings", {}
+  for _, name in ipairs(vector_files) do
+    local path
+    path, message = files.find(dir, { "vector-formats" }, name)
+    if not path then return nil, message end
+    sets[name], message = embeddings.load(path)
+    if not sets[name] then return nil, message end
+  end
+  return sets
+end
+
 return words
