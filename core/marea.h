@@ -31,6 +31,8 @@
 #include "train/safetensors.h"
 
 #include "kernels/eigen.h"
+#include "kernels/fourier.h"
+#include "reduce/convolution.h"
 #include "reduce/rows.h"
 #include "reduce/pca.h"
 #include "reduce/neighbours.h"
