@@ -94,6 +94,16 @@ describe("plot", function()
     assert.is_truthy(message:find("/nowhere/a.png", 1, true))
   end)
 
+  it("keeps marks and digits of a text apart", function()
+    if not gnuplot.installed() then return pending("gnuplot (package gnuplot-nox) is missing") end
+    local title = "3.14159: 1-2, ¿10^6?"
+    assert.is_true(plot.curves({ ["gain 1.5"] = { 3, 2 } }, { path = path .. ".svg", title = title,
+      log_y = true }))
+    local picture = contents(path .. ".svg")
+    assert.is_truthy(picture:find(title, 1, true))
+    assert.is_truthy(picture:find("gain 1.5", 1, true))
+  end)
+
   it("never takes a label for a command", function()
     if not gnuplot.installed() then return pending("gnuplot (package gnuplot-nox) is missing") end
     local made = path .. ".x"

@@ -233,7 +233,7 @@ end
 
 local function draw_curves(curves, read)
   local lines, parts = heading(read), {}
-  if read.log_y then lines[#lines + 1] = "set format y '10^{%g}'" end
+  if read.log_y then lines[#lines + 1] = "set format y '1e%g'" end
   for i, curve in ipairs(curves) do
     parts[i] = ("%s using 1:2 with linespoints pt 7 ps 0.4 lw 1.5 lc %d title %s"):format(
       block(lines, curve.rows), i, gnuplot.quote(curve.name))
