@@ -48,6 +48,35 @@ for _, class in ipairs{ "SimpleRNN", "LSTM", "GRU" } do
     table.insert(table_of_layers[class], { make, sequence, masked })
   end
 end
+-- Layers with windows, statistics and attention.
+table_of_layers.Conv1D = {
+  { function() return nn.Conv1D{ 2, 2, padding = "causal", activation = "tanh" } end, sequence, masked },
+  { function() return nn.Conv1D{ 3, 2, strides = 2, groups = 3 } end, sequence },
+}
+for _, class in ipairs{ "MaxPooling1D", "AveragePooling1D" } do
+  table_of_layers[class] = { { function() return nn[class]{} end, sequence },
+    { function() return nn[class]{ 3, strides = 1, padding = "same" } end, sequence, masked } }
+end
+for _, class in ipairs{ "BatchNormalization", "RMSNormalization", "AttentionPooling1D", "CRF" } do
+  local argument = class == "CRF" and 3 or nil
+  table_of_layers[class] = { { function() return nn[class]{ argument } end, sequence, masked } }
+end
+table_of_layers.SampledSoftmax = { { function() return nn.SampledSoftmax{ 7 } end, sequence, masked } }
+
+local function pair() return { numbers{ 2, 3, 3 }, numbers{ 2, 4, 3 } } end
+local function pair_masked()
+  return { mask = { marea.tensor{ { 1, 1, 0 }, { 1, 1, 1 } }, marea.tensor(mask) } }
+end
+local function causal() return { use_causal_mask = true } end
+for class, given in pairs{ Attention = { use_scale = true, score_mode = "concat" },
+  AdditiveAttention = {}, MultiHeadAttention = { 2, 2, value_dim = 3 } } do
+  local function make() return nn[class](given) end
+  table_of_layers[class] = { { make, pair, pair_masked }, { make, pair, causal } }
+end
+table.insert(table_of_layers.Attention, { function() return nn.Attention{} end, pair, pair_masked })
+table.insert(table_of_layers.MultiHeadAttention,
+  { function() return nn.MultiHeadAttention{ 1, 2 } end, sequence, masked })
+
 table_of_layers.Bidirectional = {}
 for _, mode in ipairs{ "concat", "sum", "mul", "ave" } do
   table.insert(table_of_layers.Bidirectional, { function()
@@ -68,10 +97,14 @@ describe("gradients", function()
         local layer, x = case[1](), case[2]()
         local call = case[3] and case[3]() or {}
         call.training = false
-        layer:build(x:shape())
+        local list = type(x) == "table" and x or { x }
+        layer(x, call)
         support.scatter(layer)
+        if layer.moving_variance then -- a variance is not negative
+          layer.moving_variance:assign_(layer.moving_variance:square() + .5)
+        end
         local weights = numbers(layer(x, call):shape(), 1)
-        local inputs = x:dtype() == "int32" and {} or { x }
+        local inputs = list[1]:dtype() == "int32" and {} or { table.unpack(list) }
         for _, tensor in pairs(layer:parameters()) do inputs[#inputs + 1] = tensor end
         if #inputs > 0 then
           local ok, report = marea.gradcheck(function()

@@ -189,7 +189,8 @@ gradients.ctc_loss = function(op)
 end
 
 -- Operations without a gradient.
-local constant = { crf_marginals = true, crf_decode = true,  equal = true, not_equal = true, less = true, less_equal = true, greater = true,
+local constant = { crf_marginals = true, crf_decode = true,
+   equal = true, not_equal = true, less = true, less_equal = true, greater = true,
   greater_equal = true, argmax = true, one_hot = true, detach = true }
 
 describe("operations", function()

@@ -143,7 +143,7 @@ function Sequential:compile(given)
   local read = options.read("compile", given, { optimizer = "rmsprop", loss = options.required,
     metrics = options.optional })
   self.optimizer = require("marea.optim").get(read.optimizer)
-  self.loss = require("marea.losses").get(read.loss)
+  self.loss = require("marea.losses").get(read.loss, self)
   local specs = read.metrics or {}
   if type(specs) ~= "table" or specs.update then specs = { specs } end
   local metrics = require "marea.metrics"

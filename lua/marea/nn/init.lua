@@ -7,7 +7,9 @@ local nn = {}
 -- class → file, and the field of the file's table that holds it (nil: the file returns the class)
 local files = {
   Layer = "layer", Dense = "dense", Embedding = "embedding", Masking = "masking",
-  LayerNormalization = "normalization", Input = "input", Bidirectional = "bidirectional",
+  LayerNormalization = "normalization.LayerNormalization",
+  RMSNormalization = "normalization.RMSNormalization",
+  BatchNormalization = "normalization.BatchNormalization", Input = "input", Bidirectional = "bidirectional",
   TimeDistributed = "time_distributed",
   Flatten = "reshaping.Flatten", Reshape = "reshaping.Reshape",
   RepeatVector = "reshaping.RepeatVector",
@@ -15,6 +17,11 @@ local files = {
   Dropout = "dropout.Dropout", SpatialDropout1D = "dropout.SpatialDropout1D",
   GlobalAveragePooling1D = "pooling.GlobalAveragePooling1D",
   GlobalMaxPooling1D = "pooling.GlobalMaxPooling1D",
+  MaxPooling1D = "pooling.MaxPooling1D", AveragePooling1D = "pooling.AveragePooling1D",
+  Conv1D = "convolution.Conv1D",
+  Attention = "attention.Attention", AdditiveAttention = "attention.AdditiveAttention",
+  MultiHeadAttention = "multi_head_attention", AttentionPooling1D = "attention.AttentionPooling1D",
+  CRF = "crf", SampledSoftmax = "sampled_softmax",
   SimpleRNN = "recurrent.SimpleRNN", GRU = "recurrent.GRU", LSTM = "recurrent.LSTM",
 }
 local rooms = { activations = true, initializers = true, regularizers = true, constraints = true }

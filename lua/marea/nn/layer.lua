@@ -31,6 +31,13 @@ Layer.__index = Layer
 --- Whether the class takes a sparse matrix (marea.sparse) as its input.
 Layer.takes_sparse = false
 
+--- Whether the class takes a list of tensors as its input: `layer({ a, b }, { mask = { ma, mb } })`.
+-- `build`, `call`, `compute_mask` and `output_shape` then get lists too.
+Layer.takes_list = false
+
+--- Names of options in a call that only this class knows; `call` finds them in its last argument.
+Layer.call_options = {}
+
 --- What a class does with a mask: "pass" (each step by itself; the mask goes on), "consume" (uses
 -- it; nothing goes on) or "refuse" (cannot respect it: an error with `mask_hint`).
 Layer.masking = "refuse"
@@ -74,39 +81,66 @@ end
 
 local call_options = { mask = true, lengths = true, initial_state = true, training = true }
 
+local function refuse_call_option(self, name)
+  local known = {}
+  for key in pairs(call_options) do known[#known + 1] = key end
+  for key in pairs(self.call_options) do known[#known + 1] = key end
+  table.sort(known)
+  raise(self, "unknown option %s in the call; the options are %s",
+    type(name) == "string" and ("%q"):format(name) or options.show(name), table.concat(known, ", "))
+end
+
 local function read_call(self, given)
   if given == nil then return {} end
   if type(given) ~= "table" then
     raise(self, "the second argument is a table of options, got %s", options.show(given))
   end
   for name in pairs(given) do
-    if not call_options[name] then
-      raise(self, "unknown option %s in the call; the options are initial_state, lengths, mask, "
-        .. "training", type(name) == "string" and ("%q"):format(name) or options.show(name))
-    end
+    if not call_options[name] and not self.call_options[name] then refuse_call_option(self, name) end
   end
   return given
 end
 
+-- Whether x is a list of tensors, for a class that takes one.
+local function is_list(self, x)
+  if not self.takes_list or type(x) ~= "table" or getmetatable(x) then return false end
+  if #x == 0 then raise(self, "expects a list of tensors, got an empty one") end
+  for i, item in ipairs(x) do
+    if not ops.is_tensor(item) then
+      raise(self, "expects a list of tensors, item %d is %s", i, options.show(item))
+    end
+  end
+  return true
+end
+
+local function shape_of(x)
+  if ops.is_tensor(x) or ops.is_sparse(x) then return x:shape() end
+  local shapes = {}
+  for i, item in ipairs(x) do shapes[i] = item:shape() end
+  return shapes
+end
+
 --- Calls the layer.
--- @tparam tensor x
+-- @tparam tensor|{tensor,...} x a list for classes that take several inputs
 -- @tparam[opt] table second `mask` (B,T) of 0 and 1, or `lengths` (B); `initial_state`; `training`
 -- (default: true while a tape records, else false)
 -- @treturn tensor the output (recurrent layers with return_state: and the states)
 -- @raise naming the layer, what it expects and what came
 local function call(self, x, second)
-  if not ops.is_tensor(x) and not (self.takes_sparse and ops.is_sparse(x)) then
+  if not ops.is_tensor(x) and not (self.takes_sparse and ops.is_sparse(x))
+    and not is_list(self, x) then
     raise(self, "expects a tensor, got %s", ops.is_sparse(x)
       and "a sparse matrix; use x:todense(), or let a Dense layer come first" or options.show(x))
   end
   local given = read_call(self, second)
-  if not self.built then self:build(x:shape()) end
+  if not self.built then self:build(shape_of(x)) end
   self:sync()
   self.extra_losses = nil
   local training = given.training
   if training == nil then training = ops.recording() end
   local inner = { training = training, initial_state = given.initial_state,
     mask = self:read_mask(x, given) }
+  for name in pairs(self.call_options) do inner[name] = given[name] end
   local outer = ops.tape_label(self.name)
   local results = table.pack(self:call(x, inner))
   ops.tape_label(outer)
@@ -166,8 +200,21 @@ local function mask_of_lengths(self, x, lengths)
   return ops.less(steps, lengths:reshape({ shape[1], 1 }))
 end
 
---- The mask of a call, checked, or nil.
+-- One mask for each item of a list; there may be gaps.
+local function read_masks(self, list, given)
+  if given.lengths ~= nil then raise(self, "takes several inputs; give masks instead of lengths") end
+  local masks = {}
+  if given.mask == nil then return masks end
+  if type(given.mask) ~= "table" then
+    raise(self, "takes several inputs; the masks must be a list, got %s", options.show(given.mask))
+  end
+  for i, x in ipairs(list) do masks[i] = self:read_mask(x, { mask = given.mask[i] }) end
+  return masks
+end
+
+--- The mask of a call, checked, or nil; for a list of inputs a list with gaps.
 function Layer:read_mask(x, given)
+  if not ops.is_tensor(x) and not ops.is_sparse(x) then return read_masks(self, x, given) end
   local mask = given.mask
   if given.lengths ~= nil then
     if mask ~= nil then raise(self, "give mask or lengths, not both") end
