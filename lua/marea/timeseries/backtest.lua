@@ -62,8 +62,7 @@ local function as_columns(name, part, answer, h, count)
     error(("%s: %s gave no %s; leave level out, or give a model with intervals"):format(WHO, name,
       part), 0)
   end
-  local ok, list = pcall(columns.read, ("%s: %s: %s"):format(WHO, name, part), answer)
-  if not ok then error(list, 0) end
+  local list = columns.read(("%s: %s: %s"):format(WHO, name, part), answer)
   if #list ~= count or #list[1] ~= h then
     error(("%s: %s gave a %s of %d steps × %d columns, expected %d × %d"):format(WHO, name, part,
       #list[1], #list, h, count), 0)
@@ -93,14 +92,18 @@ local function learns(read, i)
   return read.refit and (i - 1) % read.refit == 0
 end
 
+-- The first row of the window that ends at an origin.
+local function first_row(read, origin)
+  return read.window == "sliding" and origin - read.length + 1 or 1
+end
+
 -- The forecasts of one model from all origins.
 local function roll(name, model, values, read, origins, count)
   local answers = {}
   for i, origin in ipairs(origins) do
-    local first = read.window == "sliding" and origin - read.length + 1 or 1
     local history
     if learns(read, i) then
-      model:fit(columns.slice(values, first, origin))
+      model:fit(columns.slice(values, first_row(read, origin), origin))
     elseif model.update then
       model:update(columns.slice(values, origins[i - 1] + 1, origin))
     else
@@ -133,9 +136,8 @@ end
 local function pooled(answers, part, step)
   local rows = {}
   for _, answer in ipairs(answers) do
-    for t, row in ipairs(answer.rows[part]) do
-      if not step or t == step then rows[#rows + 1] = row end
-    end
+    local list = answer.rows[part]
+    for t = step or 1, step or #list do rows[#rows + 1] = list[t] end
   end
   return rows
 end
@@ -156,20 +158,41 @@ local function measure(answers, level, step)
   return found
 end
 
--- The mean over origins of errors scaled by the history of each; nil where one is not defined.
-local function mean_scaled(name, answers, values, read, origins)
-  local sum = 0
-  for i, answer in ipairs(answers) do
-    local first = read.window == "sliding" and origins[i] - read.length + 1 or 1
-    local value = metrics[name](answer.rows.actual, answer.rows.mean,
-      to_rows(cut(values, first, origins[i])), read.period)
-    if not value then return nil end
-    sum = sum + value
+-- By origin and column, what MASE and RMSSE divide by; the history of an origin is what models saw.
+local function scales_of(values, read, origins)
+  local list = {}
+  for i, origin in ipairs(origins) do
+    list[i] = {}
+    for d, column in ipairs(values) do
+      local absolute, squared = metrics.naive_errors(column, read.period, first_row(read, origin),
+        origin)
+      list[i][d] = { absolute = absolute, squared = squared }
+    end
   end
-  return sum / #answers
+  return list
 end
 
-local function judge(answers, values, read, origins)
+-- MASE and RMSSE: means over origins and columns; nil where one is not defined.
+local function scaled_errors(answers, values, origins, scales)
+  local mase, rmsse, count = 0, 0, 0
+  for i, answer in ipairs(answers) do
+    for d, predicted in ipairs(answer.mean) do
+      local scale = scales[i][d]
+      if scale.absolute == 0 then return nil end
+      local sum, squares = 0, 0
+      for step, value in ipairs(predicted) do
+        local e = values[d][origins[i] + step] - value
+        sum, squares = sum + math.abs(e), squares + e * e
+      end
+      mase = mase + sum / #predicted / scale.absolute
+      rmsse = rmsse + math.sqrt(squares / #predicted / scale.squared)
+      count = count + 1
+    end
+  end
+  return mase / count, rmsse / count
+end
+
+local function judge(answers, values, read, origins, scales)
   local count, h = #values, read.horizon
   for i, answer in ipairs(answers) do
     answer.rows = { actual = to_rows(cut(values, origins[i] + 1, origins[i] + h)) }
@@ -178,8 +201,7 @@ local function judge(answers, values, read, origins)
     end
   end
   local found = measure(answers, read.level)
-  found.mase = mean_scaled("mase", answers, values, read, origins)
-  found.rmsse = mean_scaled("rmsse", answers, values, read, origins)
+  found.mase, found.rmsse = scaled_errors(answers, values, origins, scales)
   found.by_horizon, found.by_column = {}, {}
   for step = 1, h do found.by_horizon[step] = measure(answers, read.level, step) end
   if count > 1 then
@@ -207,8 +229,9 @@ local function name_of(model, names, i)
 end
 
 local function as_list(models)
-  if type(models) == "table" and not models.fit and type(models[1]) == "table" then return models end
-  return { models }
+  local list = type(models) == "table" and not models.fit
+    and (next(models) == nil or type(models[1]) == "table")
+  return list and table.move(models, 1, #models, 1, {}) or { models }
 end
 
 local function check_models(list)
@@ -236,7 +259,7 @@ end
 -- A model is anything with `fit(values)` and `forecast(h, { level })`. Where it is not to learn anew
 -- it gets the rows since the last origin by `update(values)`, or, without that method, the whole
 -- history in `forecast(h, { history })`.
--- @tparam table models one model, or a list of them
+-- @tparam table models one model, or a list of them (which may be empty)
 -- @param values list of T numbers or of rows, tensor (T) or (T,D), or a Series; parts of it, in the
 -- same form, are what the models get
 -- @tparam table given
@@ -262,7 +285,7 @@ function backtest.backtest(models, values, given)
     values = values.values
   end
   local read = read_options(given, #list[1])
-  models = table.move(as_list(models), 1, #as_list(models), 1, {})
+  models = as_list(models)
   check_models(models)
   local origins = {}
   for origin = read.initial, #list[1] - read.horizon, read.step do
@@ -273,10 +296,11 @@ function backtest.backtest(models, values, given)
   models[#models + 1] = reference
   local result = { origins = origins, horizon = read.horizon, level = read.level,
     period = read.period, window = read.window, refit = read.refit, models = {} }
+  local scales = scales_of(list, read, origins)
   for i, model in ipairs(models) do
     local name = model == reference and model:name() or name_of(model, read.names, i)
     local answers = roll(name, model, values, read, origins, #list)
-    local found = judge(answers, list, read, origins)
+    local found = judge(answers, list, read, origins, scales)
     found.name, found.forecasts = name, forecasts_of(answers)
     result.models[i] = found
   end

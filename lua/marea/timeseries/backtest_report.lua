@@ -27,7 +27,7 @@ end
 local function head(result)
   local first, last = result.origins[1], result.origins[#result.origins]
   local fitted = result.refit == true and "fitted at each" or not result.refit and "fitted at the first"
-    or ("fitted at every %d"):format(result.refit)
+    or ("fitted at each %d origins"):format(result.refit)
   return ("%d origin%s, rows %d to %d, horizon %d; %s window, %s"):format(#result.origins,
     #result.origins == 1 and "" or "s", first, last, result.horizon, result.window, fitted)
 end

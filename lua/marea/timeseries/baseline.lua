@@ -97,6 +97,16 @@ local function analytic(kind, state, mean, level)
   return low, high
 end
 
+-- An autoregression may grow without bound.
+local function require_finite(who, list)
+  for step, value in ipairs(list) do
+    if value ~= value or math.abs(value) == math.huge then
+      error(("%s: the forecast of step %d is not finite: the model grows without bound; ask for fewer "
+        .. "steps, or fit it with differences"):format(who, step), 0)
+    end
+  end
+end
+
 -- Quantile q of a sorted list, between its neighbours (Hyndman and Fan, 1996, type 7).
 local function quantile(sorted, q)
   local place = 1 + q * (#sorted - 1)
@@ -117,7 +127,7 @@ local function drawable(state)
   return result
 end
 
-local function bootstrap(kind, state, h, level, read, column)
+local function bootstrap(kind, state, h, read, column)
   local stream = native.new_stream(read.seed, column)
   local residuals, at = drawable(state), {}
   for step = 1, h do at[step] = {} end
@@ -134,12 +144,38 @@ local function bootstrap(kind, state, h, level, read, column)
   local low, high = {}, {}
   for step = 1, h do
     table.sort(at[step])
-    low[step], high[step] = quantile(at[step], 0.5 - level / 2), quantile(at[step], 0.5 + level / 2)
+    low[step] = quantile(at[step], 0.5 - read.level / 2)
+    high[step] = quantile(at[step], 0.5 + read.level / 2)
   end
   return low, high
 end
 
 local forecast_options = { level = options.optional, method = "auto", paths = 1000, seed = 1 }
+
+local function read_forecast_options(who, given)
+  local read = options.read(who, given, forecast_options)
+  options.choice(who, "method", read.method, { "auto", "analytic", "bootstrap" })
+  read.paths = options.integer(who, "paths", read.paths, 2)
+  read.seed = options.integer(who, "seed", read.seed, 0)
+  local level = read.level
+  if level ~= nil and not (type(level) == "number" and level > 0 and level < 1) then
+    error(("%s: level must be a number between 0 and 1, got %s"):format(who, options.show(level)), 0)
+  end
+  return read
+end
+
+-- The bounds of one column, by formula where there is one and paths are not asked for.
+local function interval(self, state, mean, read, column)
+  local formula = self.kind.spread(state, 1) ~= nil
+  if read.method == "analytic" and not formula then
+    error(self.who .. ": forecast: there is no formula for this interval; ask for method "
+      .. "\"bootstrap\"", 0)
+  end
+  if formula and read.method ~= "bootstrap" then
+    return analytic(self.kind, state, mean, read.level)
+  end
+  return bootstrap(self.kind, state, #mean, read, column)
+end
 
 --- Forecasts the next h values.
 -- @tparam integer h
@@ -153,30 +189,18 @@ function methods:forecast(h, given)
   require_fitted(self, "forecast")
   local who = self.who .. ": forecast"
   h = options.integer(who, "h", h)
-  local read = options.read(who, given, forecast_options)
-  options.choice(who, "method", read.method, { "auto", "analytic", "bootstrap" })
-  read.paths = options.integer(who, "paths", read.paths, 2)
-  read.seed = options.integer(who, "seed", read.seed, 0)
-  local level = read.level
-  if level ~= nil and not (type(level) == "number" and level > 0 and level < 1) then
-    error(("%s: level must be a number between 0 and 1, got %s"):format(who, options.show(level)), 0)
-  end
-  local kind, mean, low, high = self.kind, {}, {}, {}
+  local read = read_forecast_options(who, given)
+  local mean, low, high = {}, {}, {}
   for d, state in ipairs(self.states) do
-    mean[d] = means(kind, state, h)
-    if level then
-      local formula = kind.spread(state, 1) ~= nil
-      if read.method == "analytic" and not formula then
-        error(who .. ": there is no formula for this interval; ask for method \"bootstrap\"", 0)
-      end
-      if formula and read.method ~= "bootstrap" then
-        low[d], high[d] = analytic(kind, state, mean[d], level)
-      else
-        low[d], high[d] = bootstrap(kind, state, h, level, read, d)
-      end
+    mean[d] = means(self.kind, state, h)
+    require_finite(who, mean[d])
+    if read.level then
+      low[d], high[d] = interval(self, state, mean[d], read, d)
+      require_finite(who, low[d])
+      require_finite(who, high[d])
     end
   end
-  if not level then return columns.write(mean, self.form) end
+  if not read.level then return columns.write(mean, self.form) end
   return columns.write(mean, self.form), columns.write(low, self.form),
     columns.write(high, self.form)
 end
@@ -203,22 +227,27 @@ function methods:residuals()
   return #list == 1 and list[1] or list
 end
 
+-- "alpha 0.3, sigma 2": the parameters that are single values.
+local function parameters_text(parameters)
+  local names, cells = {}, {}
+  for name, value in pairs(parameters) do
+    if type(value) ~= "table" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local value = parameters[name]
+    cells[i] = name .. " " .. (type(value) == "number" and ("%.5g"):format(value) or value)
+  end
+  return table.concat(cells, ", ")
+end
+
 function Baseline.__tostring(self)
-  local lines = { self:name() .. (self.states and "" or "; not fitted") }
-  for d, state in ipairs(self.states or {}) do
-    local parameters = self.kind.parameters and self.kind.parameters(state) or {}
-    local names, cells = {}, {}
-    parameters.sigma = state.sigma
-    for name, value in pairs(parameters) do
-      if type(value) ~= "table" then names[#names + 1] = name end
-    end
-    table.sort(names)
-    for i, name in ipairs(names) do
-      local value = parameters[name]
-      cells[i] = name .. " " .. (type(value) == "number" and ("%.5g"):format(value) or tostring(value))
-    end
-    lines[#lines + 1] = (#self.states > 1 and ("  column %d: "):format(d) or "  ")
-      .. table.concat(cells, ", ")
+  if not self.states then return self:name() .. "; not fitted" end
+  local list = self:parameters()
+  if #self.states == 1 then list = { list } end
+  local lines = { self:name() }
+  for d, parameters in ipairs(list) do
+    lines[d + 1] = (#list > 1 and ("  column %d: "):format(d) or "  ") .. parameters_text(parameters)
   end
   return table.concat(lines, "\n")
 end

@@ -5,15 +5,18 @@ local options = require "marea.nn.options"
 
 local columns = {}
 
+-- Squares of larger numbers, summed up, would overflow.
+local LARGEST <const> = 1e150
+
 local function refuse(who, place, value)
   local what = value ~= value and "NaN (a missing value: fill it first)" or options.show(value)
-  error(("%s: value %s: expected a finite number, got %s"):format(who, place, what), 0)
+  error(("%s: value %s: expected a finite number (up to 1e150), got %s"):format(who, place, what), 0)
 end
 
 -- Checks a column; the place of a value in messages is "t" or "t of column d".
 local function check(who, column, d, count)
   for t, value in ipairs(column) do
-    if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge then
+    if type(value) ~= "number" or value ~= value or math.abs(value) > LARGEST then
       refuse(who, count > 1 and ("%d of column %d"):format(t, d) or tostring(t), value)
     end
   end

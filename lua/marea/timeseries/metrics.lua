@@ -81,21 +81,34 @@ function metrics.smape(actual, predicted)
   end, a, p)
 end
 
--- Mean error of the seasonal naive forecast within each column of a history; nil where it is 0.
-local function scales(who, history, period, f)
+--- The errors of the seasonal naive forecast one step ahead within rows first … last of a column of
+-- plain numbers: what MASE and RMSSE divide by.
+-- @treturn number mean absolute error
+-- @treturn number mean squared error
+function metrics.naive_errors(column, period, first, last)
+  local sum, squares = 0, 0
+  for t = first + period, last do
+    local change = column[t] - column[t - period]
+    sum, squares = sum + math.abs(change), squares + change * change
+  end
+  local count = last - first + 1 - period
+  return sum / count, squares / count
+end
+
+-- The naive errors of each column of a history; nil where one is 0.
+local function scales(who, history, period)
   local list = columns.read(who .. ": history", history)
   for d, column in ipairs(list) do
     if #column <= period then
       error(("%s: the history has %d values, expected more than the period, %d"):format(who, #column,
         period), 0)
     end
-    local sum = 0
-    for t = period + 1, #column do sum = sum + f(column[t], column[t - period]) end
+    local sum, squares = metrics.naive_errors(column, period, 1, #column)
     if sum == 0 then
       return nil, ("%s: not defined, column %d of the history repeats itself exactly every %d step%s")
         :format(who, d, period, period == 1 and "" or "s")
     end
-    list[d] = sum / (#column - period)
+    list[d] = who == "rmsse" and squares or sum
   end
   return list
 end
@@ -104,7 +117,7 @@ end
 local function scaled(who, f, actual, predicted, history, period)
   period = options.integer(who, "period", period or 1)
   local a, p = read(who, actual, predicted)
-  local list, message = scales(who, history, period, f)
+  local list, message = scales(who, history, period)
   if not list then return nil, message end
   if #list ~= #a then
     error(("%s: the history has %d columns, actual %d"):format(who, #list, #a), 0)

@@ -181,8 +181,8 @@ end
 
 -- Starts of the search: first the best of the grid for each value of the last share, for a season
 -- that hardly moves and one that moves much end in different valleys; then the second best, and so on.
-local function starts(form, problem, states)
-  local list, ranks = grid(form), {}
+local function ranked(list, problem, states)
+  local ranks = {}
   for place, x in ipairs(list) do
     local group = x[#x]
     table.move(states, 1, #states, #x + 1, x)
@@ -200,6 +200,22 @@ local function starts(form, problem, states)
   end
   table.sort(list, before)
   return list
+end
+
+local function starts(form, problem, states, y)
+  local list = ranked(grid(form), problem, states)
+  if list[1].sum < math.huge then return list end
+  -- The guess leads below 0; without slope and season, level and mean stay between the values.
+  states = { y[1] }
+  if form.trended then states[2] = 0 end
+  for _ = 1, form.fixed_season and 0 or form.m > 1 and form.m or 0 do
+    states[#states + 1] = form.multiplicative and 1 or 0
+  end
+  list = grid(form)
+  for _, x in ipairs(list) do
+    if form.trended then x[2] = 0 end
+  end
+  return ranked(list, problem, states)
 end
 
 -- Level and season hold one number too many: the season is brought to mean 0, or 1.
@@ -239,11 +255,11 @@ end
 -- y - mean), `aic`, `aicc`, `bic`, `start` (the state before the first value)
 function smoothing_model.fit(form, y)
   local problem, states = problem_of(form, y)
-  local list = starts(form, problem, states)
+  local list = starts(form, problem, states, y)
   local best, least
   -- Short series have several valleys and cost little: more starts.
   local size = #list[1].x
-  local tries = math.max(2, math.min(12, WORK // (#y * size * size)))
+  local tries = math.max(2, math.min(6, WORK // (#y * size * size)))
   for i = 1, math.min(tries, #list) do
     local x, sum = least_squares.nonlinear(problem, list[i].x)
     if not least or sum < least then best, least = x, sum end
