@@ -201,6 +201,17 @@ describe("every forecaster", function()
     end
   end)
 
+  it("draws paths that do not drift where the forecast does not", function()
+    local rising = {}
+    for t = 1, 60 do rising[t] = 3 * t + math.sin(t * t) end
+    local mean, low, high = baselines.naive{}:fit(rising):forecast(6, { level = 0.8,
+      method = "bootstrap" })
+    for h = 1, 6 do
+      assert.is_true(low[h] < mean[h] and mean[h] < high[h])
+      near(mean[h], (low[h] + high[h]) / 2, 0.02)
+    end
+  end)
+
   it("forecasts a constant series by its constant", function()
     local constant = {}
     for t = 1, 30 do constant[t] = 7 end
