@@ -14,11 +14,20 @@ typedef struct soft_context {
   const marea_real *mask;
   int64_t mask_sample, mask_query;
   bool causal;
+  marea_real *y;
 } soft_context;
 
-static bool hidden(const soft_context *c, int64_t sample, int64_t query, int64_t key) {
-  if (c->causal && key > query) return true;
-  return c->mask != NULL && c->mask[sample * c->mask_sample + query * c->mask_query + key] == 0;
+/* The keys 0 … limit-1 that a query may see, as far as the mask (NULL: all) shows them. */
+static const marea_real *seen_keys(const soft_context *c, int64_t sample, int64_t query,
+                                   int64_t *limit) {
+  *limit = c->causal && query + 1 < c->K ? query + 1 : c->K;
+  return c->mask == NULL ? NULL : c->mask + sample * c->mask_sample + query * c->mask_query;
+}
+
+static bool sees_none(const marea_real *mask, int64_t limit) {
+  int64_t seen = 0;
+  for (int64_t key = 0; key < limit && mask != NULL; key++) seen += mask[key] != 0;
+  return mask != NULL && seen == 0;
 }
 
 static marea_status soft_backward(marea_node *node) {
@@ -32,20 +41,31 @@ static marea_status soft_backward(marea_node *node) {
   return MAREA_OK;
 }
 
-/* Hidden keys get minus infinity, so that they come out as 0. A row without any visible key keeps
- * zeros in front of the softmax and gets zeros behind it: the first of two calls hides, the second
- * (`after`) clears. */
-static void hide_keys(const soft_context *c, marea_real *y, bool after) {
-  for (int64_t row = 0; row < c->B * c->rows; row++, y += c->K) {
-    int64_t sample = row / c->rows, query = row % c->Q, seen = 0;
-    for (int64_t key = 0; key < c->K; key++) seen += !hidden(c, sample, query, key);
-    if (seen == c->K) continue;
-    if (seen == 0) {
+/* Hidden keys of a sample get minus infinity, so that they come out as 0. A query that sees none
+ * keeps zeros until `clear_sample`. */
+static void hide_sample(void *context, size_t sample) {
+  const soft_context *c = context;
+  marea_real *y = c->y + (int64_t)sample * c->rows * c->K;
+  for (int64_t row = 0; row < c->rows; row++, y += c->K) {
+    int64_t limit;
+    const marea_real *mask = seen_keys(c, (int64_t)sample, row % c->Q, &limit);
+    if (sees_none(mask, limit)) {
       memset(y, 0, (size_t)c->K * sizeof *y);
       continue;
     }
-    for (int64_t key = 0; key < c->K && !after; key++)
-      if (hidden(c, sample, query, key)) y[key] = -(marea_real)INFINITY;
+    for (int64_t key = 0; key < limit && mask != NULL; key++)
+      y[key] = mask[key] != 0 ? y[key] : -(marea_real)INFINITY;
+    for (int64_t key = limit; key < c->K; key++) y[key] = -(marea_real)INFINITY;
+  }
+}
+
+static void clear_sample(void *context, size_t sample) {
+  const soft_context *c = context;
+  marea_real *y = c->y + (int64_t)sample * c->rows * c->K;
+  for (int64_t row = 0; row < c->rows; row++, y += c->K) {
+    int64_t limit;
+    const marea_real *mask = seen_keys(c, (int64_t)sample, row % c->Q, &limit);
+    if (sees_none(mask, limit)) memset(y, 0, (size_t)c->K * sizeof *y);
   }
 }
 
@@ -87,9 +107,10 @@ marea_tensor *marea_masked_softmax(marea_tensor *scores, marea_tensor *mask, boo
   if (y != NULL && marea_tensor_count(y) > 0) {
     c.mask = plain != NULL ? marea_reals(plain) : NULL;
     marea_tensor_gather(scores, y->data);
-    hide_keys(&c, marea_reals(y), false);
+    c.y = marea_reals(y);
+    if (mask != NULL || causal) marea_parallel((size_t)c.B, hide_sample, &c);
     marea_softmax_rows(marea_reals(y), marea_reals(y), (size_t)(c.B * c.rows), (size_t)c.K);
-    hide_keys(&c, marea_reals(y), true);
+    if (mask != NULL) marea_parallel((size_t)c.B, clear_sample, &c);
   }
   marea_node *node;
   y = op_record("masked_softmax", &scores, 1, y, soft_backward, 0, &node);

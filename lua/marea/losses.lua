@@ -158,6 +158,8 @@ end
 -- Of whole sequences: labels and scores differ in shape, and masks are read inside.
 formulas.ctc = structured.ctc
 takes.ctc = { blank = true, label_lengths = true, input_lengths = true, zero_infinity = true }
+--- Labels from the logits of a network trained with `ctc`, greedily or by a beam; see
+-- marea.losses.structured.
 losses.ctc_decode = structured.ctc_decode
 
 -- Reduction -----------------------------------------------------------------------------------

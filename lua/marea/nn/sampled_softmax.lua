@@ -12,10 +12,10 @@ local options = require "marea.nn.options"
 -- Outside of training (evaluate, predict) the logits are exact, and so is the loss, the cross-entropy
 -- of their softmax. Classes are drawn with repetition from `sampler` "log_uniform" (ids in order of
 -- falling frequency; P(id) = ln((id + 2)/(id + 1))/ln(units + 1)) or in proportion to counts^power
--- (`counts`: one number for each id; `power` 0.75). Each logit is corrected by the logarithm of how
--- often its class is expected in the draw (Jean et al., 2015; Bengio and Senécal, 2008), and draws of
--- the target itself are left out. `estimator` "softmax", or "nce": noise-contrastive estimation
--- (Gutmann and Hyvärinen, 2010), which takes each class for itself.
+-- (`counts`: one number for each id; `power` 0.75). `estimator` "softmax": the sum of the softmax is
+-- that of the target and, by importance (Bengio and Senécal, 2008), of the other drawn classes, each
+-- divided by how often it is expected in the draw; so the loss estimates the exact one. "nce":
+-- noise-contrastive estimation (Gutmann and Hyvärinen, 2010), which takes each class for itself.
 --
 -- Metrics that `fit` shows while training see the input in place of logits; those of validation are
 -- right. Weights: kernel (units, D), bias (units, 1): rows that were not drawn have no gradient.
@@ -94,11 +94,12 @@ function SampledSoftmax:output_shape(shape)
   return result
 end
 
--- Logits of the targets (…) and of the drawn classes (…, S), corrected.
+-- Logits of the targets (…), and those of the drawn classes (…, S) less the logarithm of how often
+-- each is expected; where a target itself is among them.
 local function sampled_logits(self, y, h)
   local last = #h:shape()
   local drawn = self.alias:draw(self.stream, self.num_sampled)
-  local own = ops.sum(h * ops.embedding(self.kernel, y), last) - ops.take(self.log_expected, y)
+  local own = ops.sum(h * ops.embedding(self.kernel, y), last)
   local offset = -ops.take(self.log_expected, drawn)
   if self.bias then
     own = own + ops.embedding(self.bias, y):reshape(y:shape())
@@ -107,17 +108,18 @@ local function sampled_logits(self, y, h)
   local others = ops.affine(h, ops.transpose(ops.embedding(self.kernel, drawn)), offset)
   local wide = y:shape()
   wide[#wide + 1] = 1
-  local hits = ops.equal(y:reshape(wide), drawn)
-  return own, ops.where(hits, ops.full({}, -1e9), others)
+  return own, others, ops.equal(y:reshape(wide), drawn)
 end
 
 local function sampled_values(self, y, h)
-  local own, others = sampled_logits(self, y, h)
+  local own, others, hits = sampled_logits(self, y, h)
   local last = #h:shape()
   if self.estimator == "nce" then
+    own = own - ops.take(self.log_expected, y)
     local noise = ops.binary_crossentropy_logits(ops.zeros(others:shape()), others)
     return ops.binary_crossentropy_logits(ops.ones(own:shape()), own) + ops.sum(noise, last)
   end
+  others = ops.where(hits, ops.full({}, -1e9), others)
   local wide = own:shape()
   wide[last] = 1
   return ops.logsumexp(ops.concat({ own:reshape(wide), others }, last), last) - own
