@@ -1,5 +1,5 @@
--- Makes the word vectors that come with Marea (corpora/vectors_en.safetensors, vectors_es…): skip-gram
--- by marea.embeddings.train_word2vec, on texts that may be passed on, rows of bytes.
+-- Makes the word vectors that come with Marea (corpora/vectors_en.safetensors, vectors_es…), rows of
+-- bytes: skip-gram by marea.embeddings.train_word2vec, on texts that may be passed on.
 --
 -- Usage: MAREA_ISA=baseline marea scripts/make_vectors.lua en|es [--data DIR] [--output FILE]
 --          [--size N] [--words N] [--epochs N] [--limit N]
@@ -84,7 +84,8 @@ end
 
 -- Small texts want many epochs, and frequent words left out often: then the window reaches further.
 local settings = { model = "skipgram", vector_size = options.size, window_size = 5, negative = 5,
-  sample = 1e-4, epochs = options.epochs, min_count = 5, max_vocab = options.words, seed = 1, verbose = 1 }
+  sample = 1e-4, epochs = options.epochs, min_count = 5, max_vocab = options.words, seed = 1,
+  verbose = 1 }
 local start = marea.clock()
 local vectors, training = assert(embeddings.train_word2vec(texts, settings))
 local tokens = 0

@@ -9,14 +9,13 @@
 --   --language en|es of the shipped reviews and vectors (default en)
 --   --models NAMES   of flatten, mean, lstm (default: all three)
 --   --labels LIST    how many labelled reviews (default 200,2000,20000; small corpus: 50,100,300)
---   --seeds N        runs with the fewest labels, each on other reviews (default 5; with more labels,
---                    where runs differ less: 2, and 1 from 10,000 on)
+--   --seeds N        runs, each on other reviews (default 5; of IMDB only with the fewest labels: with
+--                    more, where runs differ less, 2, and 1 from 10,000 on)
 --   --epochs N       at most (default 100)
 --   --limit N        judge by so many test reviews (default: all)
 --
--- A fifth of the labelled reviews says when to stop; the test part is only looked at in the end. How
--- the three nets learn (below) was settled on reviews of the training part that no run here trains on
--- by choice, never on the test part.
+-- A fifth of the labelled reviews says when to stop; the test part is only looked at in the end. The
+-- nets' learning rates and patience (below) were settled on 5,000 reviews of the training part.
 local marea = require "marea"
 local nn, corpora = marea.nn, marea.corpora
 local read = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua")
@@ -137,7 +136,7 @@ local sizes = list_of(options.labels ~= "" and options.labels
   or small and "50,100,300" or "200,2000,20000")
 
 local function runs_of(place, labels)
-  if place == 1 then return options.seeds end
+  if small or place == 1 then return options.seeds end
   return labels < 10000 and math.min(2, options.seeds) or 1
 end
 

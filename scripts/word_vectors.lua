@@ -125,12 +125,14 @@ local function heading(text)
 end
 
 for i, store in ipairs{ vectors, shipped } do
-  local table_ = {}
+  local columns = {}
   for _, word in ipairs(questions.neighbours) do
-    if store:has(word) then table_[#table_ + 1] = { word, store:most_similar{ positive = word, topn = 6 } } end
+    if store:has(word) then
+      columns[#columns + 1] = { word, store:most_similar{ positive = word, topn = 6 } }
+    end
   end
   print(("\nNeighbours, %s: %d words"):format(i == 1 and "trained here" or "shipped", #store))
-  print(marea.plot.neighbours(table_))
+  print(marea.plot.neighbours(columns))
 end
 
 heading("Cosines")
@@ -189,7 +191,7 @@ if judged then
   for i, store in ipairs{ vectors, shipped } do
     local a = assert(store:evaluate_analogies(analogies_path))
     local p = assert(store:evaluate_pairs(options.data .. "/wordsim/wordsim353.tsv"))
-    print(("  %-12s analogies: %.1f %% semantic, %.1f %% syntactic of %d; WordSim-353: %.3f on %d pairs")
+    print(("  %-12s analogies: %.1f %% semantic, %.1f %% syntactic of %d; WordSim-353: %.3f on %d")
       :format(i == 1 and "trained here" or "shipped", 100 * a.semantic.accuracy,
         100 * a.syntactic.accuracy, a.total, p.spearman, p.pairs))
   end
