@@ -168,3 +168,17 @@ describe("scripts/transfer.lua", function()
     end
   end)
 end)
+
+describe("scripts/gradients.lua", function()
+  it("shows gradients, clipping and the adding problem", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("%q scripts/gradients.lua --lengths 4 --steps 12"):format(program))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("RNN, gain", 1, true), text)
+    assert.is_truthy(text:find("clipnorm 1 +last loss"), text)
+    assert.is_truthy(text:find("\n +4 +[%d.]+ +%a+"), text)
+    ok, text = output_of(("%q scripts/gradients.lua --steps some"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--steps must be a whole number", 1, true), text)
+  end)
+end)
