@@ -130,7 +130,8 @@ describe("scripts/word_vectors.lua", function()
     if not program then return pending("runs only in our own interpreter") end
     for arguments, part in pairs{ ["--language fr"] = "--language is en or es, got fr",
       ["--colour red"] = "unknown option or missing value: --colour",
-      ["--corpus /nowhere.txt"] = "/nowhere.txt", ["--data /nowhere"] = "/nowhere/", ["--size x"] = "--size must be a whole number" } do
+      ["--corpus /nowhere.txt"] = "/nowhere.txt", ["--data /nowhere"] = "/nowhere/",
+      ["--size x"] = "--size must be a whole number" } do
       local ok, text = output_of(("MAREA_DATA= %q scripts/word_vectors.lua %s"):format(program,
         arguments))
       assert.is_falsy(ok)
@@ -180,5 +181,32 @@ describe("scripts/gradients.lua", function()
     ok, text = output_of(("%q scripts/gradients.lua --steps some"):format(program))
     assert.is_falsy(ok)
     assert.is_truthy(text:find("--steps must be a whole number", 1, true), text)
+  end)
+end)
+
+describe("scripts/reviews.lua", function()
+  it("puts networks and bags of words into one table", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/reviews.lua --epochs 1 --limit 64"):format(program))
+    assert.is_true(ok, text)
+    for _, name in ipairs{ "SimpleRNN 32", "GRU 32", "LSTM 32", "largest value", "Conv1D", "attention",
+      "words, weighted", "triples" } do
+      assert.is_truthy(text:find(name .. "[^\n]* +%d+ +%d+ +[%d.]+ +[01]%.%d%d%d%d"), name)
+    end
+    ok, text = output_of(("MAREA_DATA= %q scripts/reviews.lua --models tree"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("there is no model tree; there are rnn, gru", 1, true), text)
+  end)
+end)
+
+describe("scripts/labels.lua", function()
+  it("finds names with a CRF and without", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --epochs 2 --limit 60"):format(program))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("without CRF +[%d.]+%% +[%d.]+%%\nwith CRF +[%d.]+%% +[%d.]+%%"), text)
+    ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --task verbs"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--task must be names or speech", 1, true), text)
   end)
 end)
