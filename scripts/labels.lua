@@ -241,7 +241,7 @@ local FeatureEmbedding = nn.Layer:extend("FeatureEmbedding", {
     end
     return ops.concat(list, 3)
   end,
-  output_sizes_in = function(self, shape)
+  output_shape = function(self, shape)
     local width = 0
     for _, w in ipairs(self.widths) do width = width + w end
     return { shape[1], shape[2], width }
