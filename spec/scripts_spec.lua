@@ -130,7 +130,8 @@ describe("scripts/word_vectors.lua", function()
     if not program then return pending("runs only in our own interpreter") end
     for arguments, part in pairs{ ["--language fr"] = "--language is en or es, got fr",
       ["--colour red"] = "unknown option or missing value: --colour",
-      ["--corpus /nowhere.txt"] = "/nowhere.txt", ["--data /nowhere"] = "/nowhere/", ["--size x"] = "--size must be a whole number" } do
+      ["--corpus /nowhere.txt"] = "/nowhere.txt", ["--data /nowhere"] = "/nowhere/",
+      ["--size x"] = "--size must be a whole number" } do
       local ok, text = output_of(("MAREA_DATA= %q scripts/word_vectors.lua %s"):format(program,
         arguments))
       assert.is_falsy(ok)
