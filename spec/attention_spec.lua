@@ -98,7 +98,6 @@ describe("attention", function()
     raises(function() layer({ query, value }, { mask = marea.ones{ 2, 3 } }) end, "must be a list")
     raises(function() layer({ query, value }, { mask = { marea.ones{ 2, 5 } } }) end,
       "the mask is (2, 5)", "time 3")
-    raises(function() layer({ query, value }, { lengths = { 1, 2 } }) end, "give masks")
     raises(function() layer({ query, value }, { causal = true }) end, '"causal"', "use_causal_mask")
     raises(function() nn.Attention{ score_mode = "cosine" } end, "score_mode")
     raises(function() nn.MultiHeadAttention{ 2 } end, "key_dim is missing")

@@ -63,9 +63,9 @@ for _, class in ipairs{ "BatchNormalization", "RMSNormalization", "AttentionPool
 end
 table_of_layers.SampledSoftmax = { { function() return nn.SampledSoftmax{ 7 } end, sequence, masked } }
 
-local function pair() return { numbers{ 2, 3, 3 }, numbers{ 2, 4, 3 } } end
+local function pair() return { numbers{ 2, 4, 3 }, numbers({ 2, 4, 3 }, 5) } end
 local function pair_masked()
-  return { mask = { marea.tensor{ { 1, 1, 0 }, { 1, 1, 1 } }, marea.tensor(mask) } }
+  return { mask = { marea.tensor{ { 1, 1, 0, 0 }, { 1, 1, 1, 1 } }, marea.tensor(mask) } }
 end
 local function causal() return { use_causal_mask = true } end
 for class, given in pairs{ Attention = { use_scale = true, score_mode = "concat" },

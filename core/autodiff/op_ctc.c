@@ -12,6 +12,7 @@ typedef struct ctc_batch {
   int64_t B, T, C, U;
   size_t blank;
   bool gradient; /* whether log_p is to become the gradient */
+  bool zero_infinity;
   const marea_tensor *labels, *lengths, *mask;
   marea_real *log_p, *losses;
   int32_t *steps;    /* (B, T) */
@@ -86,12 +87,12 @@ static size_t list_steps(const ctc_batch *b, int64_t sample) {
   return n;
 }
 
-static marea_status check_samples(const ctc_batch *b, bool zero_infinity) {
+static marea_status check_samples(const ctc_batch *b) {
   for (int64_t i = 0; i < b->B; i++) {
     if (check_labels(b, i) != MAREA_OK) return MAREA_RANGE;
     size_t U = (size_t)marea_ints(b->lengths)[i], steps = list_steps(b, i);
     size_t needs = marea_ctc_needs(marea_ints(b->labels) + i * b->U, U);
-    if (needs > steps && !zero_infinity)
+    if (needs > steps && !b->zero_infinity)
       return marea_fail(
           MAREA_RANGE,
           "ctc: sample %lld has %zu labels, which need %zu steps, and %zu steps; give "
@@ -111,7 +112,7 @@ static void loss_of(const ctc_batch *b, int64_t i, double *work) {
   double *alpha = work + b->C + 2 * (2 * b->U + 1);
   bool possible = marea_ctc_needs(labels, U) <= n;
   double loss = possible ? marea_ctc_forward(&ctc, labels, U, alpha) : 0;
-  b->losses[i] = (marea_real)loss;
+  b->losses[i] = b->zero_infinity && isinf(loss) ? 0 : (marea_real)loss;
   if (!b->gradient) return;
   if (possible && isfinite(loss)) {
     marea_ctc_backward(&ctc, labels, U, alpha, loss, log_p, work);
@@ -134,11 +135,11 @@ static void loss_piece(void *context, size_t piece) {
 }
 
 /* The losses, and in log_p the slopes. */
-static marea_tensor *compute(ctc_batch *b, const marea_tensor *logits, bool zero_infinity) {
+static marea_tensor *compute(ctc_batch *b, const marea_tensor *logits) {
   b->steps = marea_alloc_array((size_t)(b->B * b->T), sizeof *b->steps);
   b->workspace = marea_alloc_array(piece_doubles(b), PIECES * sizeof(double));
   marea_tensor *y = NULL;
-  if (b->steps != NULL && b->workspace != NULL && check_samples(b, zero_infinity) == MAREA_OK)
+  if (b->steps != NULL && b->workspace != NULL && check_samples(b) == MAREA_OK)
     y = marea_result(MAREA_REAL, 1, &b->B);
   if (y != NULL) {
     b->losses = marea_reals(y);
@@ -162,7 +163,9 @@ marea_tensor *marea_ctc_loss(marea_tensor *logits, marea_tensor *labels, marea_t
                  .T = logits->size[1],
                  .C = logits->size[2],
                  .U = labels->size[1],
-                 .blank = (size_t)blank};
+
+                 .blank = (size_t)blank,
+                 .zero_infinity = zero_infinity};
   bool record = b.gradient = marea_recording(&logits, 1);
   marea_tensor *plain[] = {marea_compact(labels), marea_compact(lengths), marea_compact(mask)};
   size_t bytes = (size_t)(b.B * b.T * b.C) * sizeof *b.log_p;
@@ -170,7 +173,7 @@ marea_tensor *marea_ctc_loss(marea_tensor *logits, marea_tensor *labels, marea_t
   b.labels = plain[0], b.lengths = plain[1], b.mask = plain[2];
   marea_tensor *y = NULL;
   if (b.log_p != NULL && plain[0] != NULL && plain[1] != NULL && (plain[2] != NULL || mask == NULL))
-    y = compute(&b, logits, zero_infinity);
+    y = compute(&b, logits);
   marea_node *node = NULL;
   if (record) y = op_record("ctc_loss", &logits, 1, y, ctc_backward, sizeof(ctc_context), &node);
   if (node != NULL) *(ctc_context *)node->context = (ctc_context){b.log_p, b.B, b.T * b.C};

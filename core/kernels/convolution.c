@@ -35,6 +35,7 @@ static layout lay_out(const marea_convolution *c) {
   l.rows = l.width > 0 ? TILE / l.width : ROWS_MAX;
   l.rows = l.rows < ROWS_MIN ? ROWS_MIN : l.rows > ROWS_MAX ? ROWS_MAX : l.rows;
   l.tiles = marea_pieces(c->steps, l.rows);
+  if (l.tiles > 0) l.rows = marea_pieces(c->steps, l.tiles); /* of like size */
   return l;
 }
 

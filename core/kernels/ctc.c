@@ -1,14 +1,22 @@
 #include "kernels/ctc.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
-static double add_logs(double a, double b) {
-  if (a < b) {
-    double swap = a;
-    a = b, b = swap;
+/* ln(e^a + e^b + e^c): two exponentials at most, and a logarithm. */
+static double log_sum(double a, double b, double c) {
+  double most = a, other = b;
+  if (b > most) most = b, other = a;
+  if (c > most) {
+    double swap = most;
+    most = c, c = swap;
   }
-  return isinf(a) && a < 0 ? a : a + log1p(exp(b - a));
+  if (isinf(most)) return most;
+  double sum = 1;
+  if (!isinf(other)) sum += exp(other - most);
+  if (!isinf(c)) sum += exp(c - most);
+  return most + log(sum);
 }
 
 /* Place s of the labels with blanks around each. */
@@ -19,6 +27,16 @@ static size_t class_at(const marea_ctc_rows *ctc, const int32_t *labels, size_t 
 /* Whether a path may go from place s - 2 to s, over the blank: unless the labels are equal. */
 static int may_skip(const int32_t *labels, size_t s) {
   return s % 2 == 1 && s >= 2 && labels[s / 2] != labels[s / 2 - 1];
+}
+
+/* The places that a path can have reached at step t, and from which it can still get to the end. */
+static size_t last_place(size_t S, size_t t) {
+  return 2 * t + 1 < S ? 2 * t + 1 : S - 1;
+}
+
+static size_t first_place(const marea_ctc_rows *ctc, size_t S, size_t t) {
+  size_t left = 2 * (ctc->n - t);
+  return left < S ? S - left : 0;
 }
 
 static const marea_real *row_of(const marea_ctc_rows *ctc, size_t t) {
@@ -38,15 +56,19 @@ double marea_ctc_forward(const marea_ctc_rows *ctc, const int32_t *labels, size_
   for (size_t t = 0; t < ctc->n; t++) {
     const marea_real *row = row_of(ctc, t);
     double *now = alpha + t * S, *before = now - S;
+    size_t first = first_place(ctc, S, t), last = last_place(S, t);
     for (size_t s = 0; s < S; s++) {
-      double sum = t == 0 ? (s < 2 ? 0 : -(double)INFINITY) : before[s];
-      if (t > 0 && s > 0) sum = add_logs(sum, before[s - 1]);
-      if (t > 0 && may_skip(labels, s)) sum = add_logs(sum, before[s - 2]);
+      now[s] = -(double)INFINITY;
+      if (s < first || s > last) continue;
+      double sum = 0;
+      if (t > 0)
+        sum = log_sum(before[s], s > 0 ? before[s - 1] : -(double)INFINITY,
+                      may_skip(labels, s) ? before[s - 2] : -(double)INFINITY);
       now[s] = sum + (double)row[class_at(ctc, labels, s)];
     }
   }
   const double *last = alpha + (ctc->n - 1) * S;
-  return -(U == 0 ? last[0] : add_logs(last[S - 1], last[S - 2]));
+  return -log_sum(last[S - 1], U == 0 ? -(double)INFINITY : last[S - 2], -(double)INFINITY);
 }
 
 /* beta of step t from that of t + 1, whose rows it includes: the log sum over all ends of the path
@@ -54,12 +76,16 @@ double marea_ctc_forward(const marea_ctc_rows *ctc, const int32_t *labels, size_
 static void step_back(const marea_ctc_rows *ctc, const int32_t *labels, size_t S, size_t t,
                       const double *behind, double *beta) {
   const marea_real *row = row_of(ctc, t + 1);
+  double rest[3];
   for (size_t s = 0; s < S; s++) {
-    double sum = behind[s] + (double)row[class_at(ctc, labels, s)];
-    if (s + 1 < S) sum = add_logs(sum, behind[s + 1] + (double)row[class_at(ctc, labels, s + 1)]);
-    if (s + 2 < S && may_skip(labels, s + 2))
-      sum = add_logs(sum, behind[s + 2] + (double)row[class_at(ctc, labels, s + 2)]);
-    beta[s] = sum;
+    beta[s] = -(double)INFINITY;
+    if (s < first_place(ctc, S, t) || s > last_place(S, t)) continue;
+    for (size_t k = 0; k < 3; k++) {
+      bool goes = s + k < S && (k < 2 || may_skip(labels, s + 2));
+      rest[k] =
+          goes ? behind[s + k] + (double)row[class_at(ctc, labels, s + k)] : -(double)INFINITY;
+    }
+    beta[s] = log_sum(rest[0], rest[1], rest[2]);
   }
 }
 
@@ -73,7 +99,7 @@ void marea_ctc_backward(const marea_ctc_rows *ctc, const int32_t *labels, size_t
     const marea_real *row = row_of(ctc, t);
     marea_real *to = gradient + (size_t)ctc->steps[t] * ctc->C;
     memset(share, 0, ctc->C * sizeof *share);
-    for (size_t s = 0; s < S; s++)
+    for (size_t s = first_place(ctc, S, t); s <= last_place(S, t); s++)
       share[class_at(ctc, labels, s)] += exp(alpha[t * S + s] + beta[s] + loss);
     if (t > 0) {
       step_back(ctc, labels, S, t - 1, beta, behind);
