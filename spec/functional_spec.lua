@@ -104,6 +104,31 @@ describe("a Model", function()
     raises(function() flat(long) end, 'Flatten "flat"', "mask")
   end)
 
+  it("hands a mask on with both outputs of a Bidirectional that does not merge", function()
+    local x = marea.Input{ { -1 }, dtype = "int32" }
+    local e = nn.Embedding{ 10, 3, mask_zero = true }(x)
+    local a, b = nn.Bidirectional{ nn.GRU{ 2, return_sequences = true }, merge_mode = "none" }(e)
+    assert.same({ -1, -1, 2 }, b:shape())
+    local model = marea.Model{ inputs = x, outputs = nn.LSTM{ 2 }(b - a) }
+    near(model(marea.tensor({ { 3, 4 } }, { dtype = "int32" })),
+      model(marea.tensor({ { 3, 4, 0 } }, { dtype = "int32" })))
+  end)
+
+  it("reads texts by its tokenizer", function()
+    local tokenizer = marea.text.Tokenizer{ num_words = 20, oov_token = "<oov>" }
+    tokenizer:fit_on_texts{ "el mar sube", "el mar baja" }
+    local x = marea.Input{ { 4 }, dtype = "int32" }
+    local pooled = nn.GlobalAveragePooling1D{}(nn.Embedding{ 20, 3, mask_zero = true }(x))
+    local model = marea.Model{ inputs = x, outputs = nn.Dense{ 1, activation = "sigmoid" }(pooled) }
+    model.tokenizer = tokenizer
+    with_path(function(path)
+      assert(model:save(path))
+      local loaded = assert(marea.load(path))
+      assert.is_true(loaded:predict_text("el mar sube"):same(model:predict({ "el mar sube" })))
+      assert.equal(1, #loaded:predict_classes{ "el mar" })
+    end)
+  end)
+
   it("nests in models, and holds Sequentials", function()
     local x = marea.Input{ { 3 } }
     local inner = marea.Model{ inputs = x, outputs = { nn.Dense{ 2 }(x), nn.Dense{ 4 }(x) }, name = "inner" }
@@ -120,6 +145,16 @@ describe("a Model", function()
       local input = numbers{ 5, 3 }
       assert.is_true(loaded:predict(input):same(model:predict(input)))
     end)
+  end)
+
+  it("has the weights of a layer once that stands inside and outside of a model in it", function()
+    local x, shared = marea.Input{ { 3 } }, nn.Dense{ 3, kernel_regularizer = "l2" }
+    local inner = marea.Model{ inputs = x, outputs = shared(x), name = "inner" }
+    local y = marea.Input{ { 3 } }
+    local model = marea.Model{ inputs = y, outputs = shared(inner(y)) }
+    assert.equal(2, #model:parameters())
+    assert.equal(12, (model:count_params()))
+    assert.equal(1, #model:losses())
   end)
 
   it("counts the losses of every call of a shared layer", function()
@@ -225,6 +260,7 @@ describe("a graph that does not fit", function()
   it("is refused when it is made, naming the layer", function()
     raises(function() nn.Add{ name = "sum" }{ a, b } end, 'Add "sum"', "(1, 3), (1, 4)", "axis 2")
     raises(function() nn.Dense{ 2, name = "d" }{ a, b } end, 'Dense "d"', "list of 2", "Concatenate")
+    raises(function() nn.Flatten{ name = "f" }(marea.Input{ { 2 ^ 20, 2 ^ 20 } }) end, 'Flatten "f"', "too large")
     raises(function() nn.LSTM{ 2, name = "l" }(a) end, 'LSTM "l"', "(batch, time, features)")
     local dense = nn.Dense{ 2, name = "shared" }
     dense(a)

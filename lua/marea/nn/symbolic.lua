@@ -88,14 +88,22 @@ end
 -- They are far apart, so that strides and windows do not make the results equal.
 local trial_sizes = { 64, 128 }
 
+-- Numbers in a sample that are tried at most: a file may declare any size.
+local MOST <const> = 2 ^ 27
+
 local function zeros_of(shape, unknown, dtype)
-  local sizes, guessed = {}, false
+  local sizes, guessed, count = {}, false, 1
   for axis, size in ipairs(shape) do
     sizes[axis] = size
     if size < 0 then
       sizes[axis] = axis == 1 and 1 or unknown
       guessed = guessed or axis > 1
     end
+    count = count * sizes[axis]
+  end
+  if count > MOST then
+    error(("an input of (%s) is too large to find the shapes that follow from it"):format(
+      table.concat(shape, ", ")), 0)
   end
   return ops.zeros(sizes, dtype and { dtype = dtype }), guessed
 end
