@@ -237,6 +237,12 @@ describe("training with several inputs and outputs", function()
     end)
   end)
 
+  it("leaves nothing behind", function()
+    local function once() compiled():fit(x, y, quiet) end
+    once()
+    require("spec.helper").leak_check(once)
+  end)
+
   it("says what does not fit", function()
     local model = compiled()
     raises(function() model:fit(x.title, y, quiet) end, "x must be a list of 2", '"title", "body"')
