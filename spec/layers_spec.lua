@@ -84,6 +84,15 @@ for _, mode in ipairs{ "concat", "sum", "mul", "ave" } do
   end, sequence, masked })
 end
 
+for name, cases in pairs(require "spec.layer_cases") do table_of_layers[name] = cases end
+
+local function shapes_of(x)
+  if type(x) ~= "table" then return x:shape() end
+  local shapes = {}
+  for i, item in ipairs(x) do shapes[i] = item:shape() end
+  return shapes
+end
+
 describe("gradients", function()
   it("are checked for every layer", function()
     for _, name in ipairs(registry.builtin_names()) do
@@ -97,14 +106,13 @@ describe("gradients", function()
         local layer, x = case[1](), case[2]()
         local call = case[3] and case[3]() or {}
         call.training = false
-        local list = type(x) == "table" and x or { x }
-        layer(x, call)
+        layer:build(shapes_of(x))
         support.scatter(layer)
         if layer.moving_variance then -- a variance is not negative
           layer.moving_variance:assign_(layer.moving_variance:square() + .5)
         end
         local weights = numbers(layer(x, call):shape(), 1)
-        local inputs = list[1]:dtype() == "int32" and {} or { table.unpack(list) }
+        local inputs = type(x) == "table" and { table.unpack(x) } or x:dtype() == "int32" and {} or { x }
         for _, tensor in pairs(layer:parameters()) do inputs[#inputs + 1] = tensor end
         if #inputs > 0 then
           local ok, report = marea.gradcheck(function()
@@ -422,4 +430,58 @@ describe("a layer called on", function()
     dense:build{ -1, 3 }
     raises(function() dense(numbers{ 1, 4 }) end, 'Dense "d"', "(1, 4)", "expects 3")
   end)
+end)
+
+describe("what becomes of a mask", function()
+  local hidden_numbers = 100
+
+  -- The input with other numbers at the hidden steps.
+  local function disturb(x)
+    local y = x:clone()
+    for b, row in ipairs(mask) do
+      for t, visible in ipairs(row) do
+        for d = 1, visible == 0 and y:size(3) or 0 do y:set(b, t, d, hidden_numbers) end
+      end
+    end
+    return y
+  end
+
+  for name, cases in pairs(table_of_layers) do
+    it("is declared and kept by " .. name, function()
+      local class = registry.find(name)
+      assert.not_nil(rawget(class, "masking"), name .. " does not say what becomes of a mask")
+      for number, case in ipairs(cases) do
+        local layer, x = case[1](), case[2]()
+        local many = type(x) == "table"
+        local first = many and x[1] or x
+        if first:dtype() == "int32" or #first:shape() ~= 3 then goto continue end
+        local given = many and { marea.tensor(mask) } or marea.tensor(mask)
+        if many and #x[2]:shape() == 3 and name ~= "Dot" then given[2] = given[1] end
+        if layer.masking == "refuse" then
+          raises(function() layer(x, { mask = given }) end, name, "mask")
+        else
+          local where = ("%s case %d"):format(name, number)
+          local y = layer(x, { mask = given, training = false })
+          local out = layer:compute_mask(x, given)
+          if layer.masking == "pass" and not (name == "Dot" or name == "Sequential") then
+            assert.not_nil(out, where .. " loses the mask")
+          end
+          if out then assert.same({ y:size(1), y:size(2) }, out:shape(), where) end
+          local other = disturb(first)
+          if many then
+            other = { other, table.unpack(x, 2) }
+            if given[2] then other[2] = disturb(x[2]) end
+          end
+          local z = layer(other, { mask = given, training = false })
+          if out then -- what is visible does not depend on what is hidden
+            local shape = out:shape()
+            while #shape < #y:shape() do shape[#shape + 1] = 1 end
+            y, z = y * out:reshape(shape), z * out:reshape(shape)
+          end
+          near(y, z)
+        end
+        ::continue::
+      end
+    end)
+  end
 end)

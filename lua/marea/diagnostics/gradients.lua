@@ -5,6 +5,7 @@
 -- the network forgets, where it grows it explodes (Bengio, Simard and Frasconi, 1994; Pascanu,
 -- Mikolov and Bengio, 2013).
 -- @module marea.diagnostics.gradients
+local heads = require "marea.model.heads"
 local inference = require "marea.model.inference"
 local data = require "marea.model.data"
 local layers = require "marea.diagnostics.layers"
@@ -192,7 +193,7 @@ return function(model, x, y, given)
     probes[layer] = {}
     return traced(layer, input, visible, probes[layer])
   end)
-  local loss = inference.total_loss(model, { y = set.y, weight = set.weight }, p, mask)
+  local loss = heads.total_loss(model, { y = set.y, weight = set.weight }, p, mask)
   tape:backward(loss)
   return make_report(model, loss:item(), probes)
 end
