@@ -15,8 +15,9 @@ local options = require "marea.nn.options"
 --     crf:decode(model:predict(x, { lengths = lengths }), { lengths = lengths })
 --
 -- `tags` is their number, or their names in the order of their ids from 0. `constraint` forbids
--- transitions: "iob2" by the names, or a list of pairs of names or ids { from, to }, "start" and "end"
--- standing for the ends. Weights: start (K), end (K), transitions (K, K; from, to).
+-- transitions when tags are decoded (and in the marginals): "iob2" by the names, or a list of pairs of
+-- names or ids { from, to }, "start" and "end" standing for the ends. Training takes tags as they
+-- come: real corpora break their own rules here and there. Weights: start (K), end (K), transitions (K, K; from, to).
 local CRF = Layer:extend("CRF", {
   builtin = true,
   positional = { "tags" },
@@ -54,7 +55,7 @@ function CRF.output_shape(_, shape)
   return shape
 end
 
--- Start, end and transitions with what is forbidden.
+-- Start, end and transitions with what is forbidden, for decoding.
 local function scores(self)
   local first, last, between = self.start_scores, self.end_scores, self.transitions
   if #self.forbidden == 0 then return first, last, between end
@@ -106,14 +107,6 @@ end
 
 -- Training -----------------------------------------------------------------------------------
 
--- A forbidden step costs far more than a model can: the tags themselves break the constraint.
-local function check_constraint(self, values)
-  if #self.forbidden == 0 or values:count() == 0 then return end
-  local worst = ops.max(values):item()
-  if worst < constraints.PENALTY / 2 then return end
-  self:fail("sample %d has tags that the constraint forbids", math.tointeger(values:argmax():item()))
-end
-
 --- The loss for compile: -ln P(tags), for tags (B, T) as ids. `reduction` "mean" (over samples), "sum"
 -- or "none".
 function CRF:loss(config)
@@ -127,9 +120,7 @@ function CRF:compute_loss(y, p, given)
   y = ops.as_ids(y)
   local shape = y:shape()
   if #shape == 3 and shape[3] == 1 then y = y:reshape({ shape[1], shape[2] }) end
-  local first, last, between = scores(self)
-  local values = ops.crf_loss(p, y, given.mask, first, last, between)
-  check_constraint(self, values)
+  local values = ops.crf_loss(p, y, given.mask, self.start_scores, self.end_scores, self.transitions)
   return require("marea.losses").reduce_samples("crf", values, given)
 end
 
