@@ -89,6 +89,8 @@ describe("layers that merge", function()
     raises(function() nn.Dot{ "x" } end, "axes")
     raises(function() nn.Subtract{}{ a, a, a } end, "2 inputs, got 3")
     raises(function() nn.Add{ name = "sum" }{ a, 3 } end, 'Add "sum"', "item 2")
+    raises(function() nn.Add{ name = "sum" }({ a, a }, { lengths = { 1, 2 } }) end, 'Add "sum"',
+      "one number for each of 2 samples, got a single one")
     raises(function() nn.Add{ name = "sum" }{ a, numbers{ 3, 3, 4 } } end, 'Add "sum"', "batches")
     raises(function() nn.Add{ name = "sum" }({ a, a }, { mask = marea.ones{ 2, 3 } }) end, 'Add "sum"',
       "mask must be a list")

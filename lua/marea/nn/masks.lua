@@ -7,10 +7,10 @@ local masks = {}
 
 local function of_lengths(layer, x, lengths)
   lengths = ops.tensor(lengths, { dtype = "int32" })
-  local shape = x:shape()
-  if #lengths:shape() ~= 1 or lengths:size(1) ~= shape[1] then
-    layer:fail("lengths must hold one number for each of %d samples, got %d", shape[1],
-      lengths:size(1) or 1)
+  local shape, given = x:shape(), lengths:shape()
+  if #given ~= 1 or given[1] ~= shape[1] then
+    layer:fail("lengths must hold one number for each of %d samples, got %s", shape[1],
+      #given == 0 and "a single one" or tostring(given[1]))
   end
   lengths = ops.as_real(lengths)
   if lengths:count() > 0 then
