@@ -210,3 +210,13 @@ describe("scripts/labels.lua", function()
     assert.is_truthy(text:find("--task must be names or speech", 1, true), text)
   end)
 end)
+
+describe("scripts/questions.lua", function()
+  it("tells kinds of questions apart", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/questions.lua --epochs 2 --runs 1"):format(program))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("Mean test accuracy of 1 runs: [01]%.%d%d%d%d"), text)
+    assert.is_truthy(text:find("¿", 1, true), text)
+  end)
+end)
