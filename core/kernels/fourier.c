@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "kernels/simd/fourier_steps.h"
 
 enum { PASSES = 64 };
 

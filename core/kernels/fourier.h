@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "kernels/simd/fourier_steps.h"
+enum { MAREA_FOURIER_LANES = 8, MAREA_FOURIER_GROUP = 2 * MAREA_FOURIER_LANES };
 
 typedef struct marea_fourier marea_fourier;
 

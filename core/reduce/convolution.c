@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "kernels/fourier.h"
+#include "kernels/simd/fourier_steps.h"
 
 enum { BLOCK = MAREA_CONVOLUTION_BLOCK, EIGHT = MAREA_FOURIER_LANES };
 

@@ -3,7 +3,7 @@
 
 #include "base/random.h"
 #include "base/threads.h"
-#include "kernels/fourier.h"
+#include "kernels/simd/fourier_steps.h"
 #include "reduce/convolution.h"
 #include "test.h"
 

@@ -5,9 +5,8 @@
 
 #include <stddef.h>
 
+#include "kernels/fourier.h"
 #include "kernels/simd.h"
-
-enum { MAREA_FOURIER_LANES = 8, MAREA_FOURIER_GROUP = 2 * MAREA_FOURIER_LANES };
 
 /* Of a transform of `radix` x `before` x `after` elements whose first passes made `before`. */
 typedef struct marea_fourier_pass {
