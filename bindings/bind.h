@@ -62,6 +62,9 @@ const void *bind_vector(lua_State *L, int argument, marea_dtype type, int64_t n)
 void bind_open_base(lua_State *L);
 void bind_open_tensor(lua_State *L);
 void bind_open_ops(lua_State *L);
+void bind_open_layers(lua_State *L);
+void bind_open_ctc(lua_State *L);
+void bind_open_sampler(lua_State *L);
 void bind_open_sparse(lua_State *L);
 void bind_open_encodings(lua_State *L);
 void bind_open_recurrent(lua_State *L);

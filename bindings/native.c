@@ -9,6 +9,9 @@ static int open_all(lua_State *L) {
   bind_open_base(L);
   bind_open_tensor(L);
   bind_open_ops(L);
+  bind_open_layers(L);
+  bind_open_ctc(L);
+  bind_open_sampler(L);
   bind_open_sparse(L);
   bind_open_recurrent(L);
   bind_open_tape(L);

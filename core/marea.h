@@ -20,6 +20,9 @@
 #include "kernels/gemm.h"
 #include "kernels/sparse.h"
 #include "kernels/scan.h"
+#include "kernels/convolution.h"
+#include "kernels/crf.h"
+#include "kernels/ctc.h"
 #include "kernels/recurrent.h"
 
 #include "autodiff/tensor.h"

@@ -245,3 +245,23 @@ describe("shuffled", function()
     assert.fails("limit must be", corpora.shuffled, part, { limit = 0 })
   end)
 end)
+
+describe("es_novels", function()
+  after_each(folders.clean)
+
+  it("are paragraphs of the .txt files, in the order of their names", function()
+    local folder = folders.new{ ["es-novels/b.txt"] = "\t\n\tUno.\r\nDos.\n",
+      ["es-novels/a.txt"] = "Cero.\n\n", ["es-novels/list.csv"] = "a,b\n" }
+    for _, dir in ipairs{ folder, folder .. "/es-novels" } do
+      local set = assert(corpora.es_novels{ dir = dir })
+      assert.are.same({ "Cero.", "Uno.", "Dos." }, set.train.texts)
+      assert.are.same({ "a.txt", "b.txt" }, set.names)
+    end
+  end)
+
+  it("say what is missing", function()
+    local folder = folders.new{ ["es-novels/list.csv"] = "a,b\n" }
+    fails_with("es-novels\": there is no .txt file", corpora.es_novels{ dir = folder })
+    fails_with("/nowhere\": no such folder", corpora.es_novels{ dir = "/nowhere" })
+  end)
+end)

@@ -55,6 +55,6 @@ describe("the documentation names", function()
     check("init.lua", { tensor = true, zeros = true, ones = true, full = true, arange = true,
       rand = true, randn = true, manual_seed = true, threads = true, tape = true, no_grad = true,
       gradcheck = true, load = true, clock = true, memory = true, concat = true, stack = true,
-      where = true, Sequential = true, Input = true })
+      where = true, Sequential = true, Model = true, Input = true })
   end)
 end)

@@ -189,7 +189,7 @@ describe("GloVe", function()
     assert.is_true(free.costs[10] < 0.5 * free.costs[1]) -- other numbers each time, the same learning
   end)
 
-  it("has four kinds of result", function()
+  it("has five kinds of result", function()
     local sum = train{ vector_size = 5, iter = 1 }.matrix
     local word = train{ vector_size = 5, iter = 1, model = "word" }.matrix
     local context = train{ vector_size = 5, iter = 1, model = "context" }.matrix
@@ -198,6 +198,30 @@ describe("GloVe", function()
     assert.are.equal(bits(word), bits(both.matrix))
     assert.are.equal(bits(context), bits(both.context))
     assert.are.same({ #both.words, 5 }, both.matrix:shape())
+    local all = train{ vector_size = 5, iter = 1, model = "all" }
+    assert.are.same({ #both.words, 12 }, all.matrix:shape())
+    assert.are.equal(bits(word), bits(all.matrix:narrow(2, 1, 5)))
+    assert.are.equal(bits(all.biases), bits(all.matrix:narrow(2, 6, 1)))
+    assert.are.equal(bits(context), bits(all.matrix:narrow(2, 7, 5)))
+  end)
+
+  it("has a row for unknown words when asked", function()
+    local plain, unk = train{ vector_size = 5, iter = 1 }, train{ vector_size = 5, iter = 1, unk = true }
+    local rows = #plain.words
+    assert.are.equal(rows + 1, #unk.words)
+    assert.are.equal("<unk>", unk.words[rows + 1])
+    assert.are.equal(bits(plain.matrix), bits(unk.matrix:narrow(1, 1, rows)))
+    assert.near_all(plain.matrix:mean(1, true), unk.matrix:narrow(1, rows + 1, 1)) -- fewer than 100
+    local many = {}
+    for i = 1, 150 do many[i] = ("a%d b%d "):format(i, i):rep(i) end
+    local wide = train({ vector_size = 2, iter = 1, unk = true, model = "both", min_count = 1 }, many)
+    assert.are.equal(301, #wide.words)
+    for _, matrix in ipairs{ wide.matrix, wide.context } do
+      assert.near_all(matrix:narrow(1, 201, 100):mean(1, true), matrix:narrow(1, 301, 1))
+    end
+    assert.are.equal(0, #train({ iter = 1, unk = true }, {}).words)
+    assert.fails("unk = true adds a row <unk>, but the corpus has this word", glove.train,
+      { "a <unk> b" }, { unk = true, pipeline = "glove" })
   end)
 
   it("trains on counts as often as wanted", function()
@@ -236,6 +260,18 @@ describe("GloVe", function()
     assert.are.same(training.costs, seen)
     assert.are.equal(4, last.iteration)
     assert.are.equal(last.total, last.done)
+  end)
+
+  it("is scored on analogies while it learns", function()
+    local folder = folders.new{ ["questions.txt"] = ": own\nw0 w1 w2 w3\nw0 w1 w4 nowhere\n" }
+    local totals = {}
+    glove.train(texts, { vector_size = 4, iter = 3, on_iteration = function(info)
+      local score = assert(info.vectors():evaluate_analogies(folder .. "/questions.txt"))
+      totals[info.iteration] = score.total
+      assert.are.equal(0.5, score.seen)
+    end })
+    folders.clean()
+    assert.are.same({ 1, 1, 1 }, totals)
   end)
 
   describe("with a checkpoint", function()
@@ -296,8 +332,9 @@ describe("GloVe", function()
     fails("vector_size must be a positive whole number", { vector_size = 0 })
     fails("eta must be a number above 0, got number -1", { eta = -1 })
     fails("x_max must be a number above 0", { x_max = 0 / 0 })
+    fails("unk must be true or false", { unk = 1 })
     fails("compat must be one of stanford, paper", { compat = "gensim" })
-    fails("model must be one of sum, word, context, both", { model = "all" })
+    fails("model must be one of sum, word, context, both, all", { model = "none" })
     fails("resume = true goes on from `checkpoint`", { resume = true })
     fails("70000 dimensions, expected 1 to 65536", { vector_size = 70000 })
   end)
@@ -359,9 +396,26 @@ describe("marea glove", function()
     assert.are.equal(content("out.txt"), said)
   end)
 
+  it("writes binary forms, a row for unknown words, and all parameters", function()
+    if not program then return pending("runs only in our own interpreter") end
+    for _, name in ipairs{ "out.safetensors", "out.bin" } do
+      local ok, said = run("--vector-size 3 --iter 2 --unk 1 corpus.txt " .. name)
+      assert.is_true(ok, said)
+      local vectors, report = marea.embeddings.load(folder .. "/" .. name)
+      assert.is_truthy(vectors, report)
+      assert.are.equal(name == "out.bin" and "word2vec" or "marea", report.format)
+      assert.near_all(train{ vector_size = 3, iter = 2, unk = true }.matrix, vectors:vectors(), 1e-6)
+      assert.is_true(vectors:has("<unk>"))
+    end
+    local ok, said = run("--vector-size 3 --iter 1 --model all corpus.txt out.txt")
+    assert.is_true(ok, said)
+    assert.are.equal(8, select(2, content("out.txt"):match("^[^\n]+"):gsub(" ", "")))
+  end)
+
   it("says what is wrong", function()
     if not program then return pending("runs only in our own interpreter") end
     for arguments, part in pairs{
+      ["--model both corpus.txt o"] = "--model takes sum, word, context or all",
       ["--colour red corpus.txt o"] = "unknown option --colour",
       ["--iter"] = "--iter needs a value",
       ["--iter x corpus.txt o"] = "--iter takes a number, got x",

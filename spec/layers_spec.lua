@@ -48,11 +48,49 @@ for _, class in ipairs{ "SimpleRNN", "LSTM", "GRU" } do
     table.insert(table_of_layers[class], { make, sequence, masked })
   end
 end
+-- Layers with windows, statistics and attention.
+table_of_layers.Conv1D = {
+  { function() return nn.Conv1D{ 2, 2, padding = "causal", activation = "tanh" } end, sequence, masked },
+  { function() return nn.Conv1D{ 3, 2, strides = 2, groups = 3 } end, sequence },
+}
+for _, class in ipairs{ "MaxPooling1D", "AveragePooling1D" } do
+  table_of_layers[class] = { { function() return nn[class]{} end, sequence },
+    { function() return nn[class]{ 3, strides = 1, padding = "same" } end, sequence, masked } }
+end
+for _, class in ipairs{ "BatchNormalization", "RMSNormalization", "AttentionPooling1D", "CRF" } do
+  local argument = class == "CRF" and 3 or nil
+  table_of_layers[class] = { { function() return nn[class]{ argument } end, sequence, masked } }
+end
+table_of_layers.SampledSoftmax = { { function() return nn.SampledSoftmax{ 7 } end, sequence, masked } }
+
+local function pair() return { numbers{ 2, 4, 3 }, numbers({ 2, 4, 3 }, 5) } end
+local function pair_masked()
+  return { mask = { marea.tensor{ { 1, 1, 0, 0 }, { 1, 1, 1, 1 } }, marea.tensor(mask) } }
+end
+local function causal() return { use_causal_mask = true } end
+for class, given in pairs{ Attention = { use_scale = true, score_mode = "concat" },
+  AdditiveAttention = {}, MultiHeadAttention = { 2, 2, value_dim = 3 } } do
+  local function make() return nn[class](given) end
+  table_of_layers[class] = { { make, pair, pair_masked }, { make, pair, causal } }
+end
+table.insert(table_of_layers.Attention, { function() return nn.Attention{} end, pair, pair_masked })
+table.insert(table_of_layers.MultiHeadAttention,
+  { function() return nn.MultiHeadAttention{ 1, 2 } end, sequence, masked })
+
 table_of_layers.Bidirectional = {}
 for _, mode in ipairs{ "concat", "sum", "mul", "ave" } do
   table.insert(table_of_layers.Bidirectional, { function()
     return nn.Bidirectional{ nn.LSTM{ 2, return_sequences = mode ~= "sum" }, merge_mode = mode }
   end, sequence, masked })
+end
+
+for name, cases in pairs(require "spec.layer_cases") do table_of_layers[name] = cases end
+
+local function shapes_of(x)
+  if type(x) ~= "table" then return x:shape() end
+  local shapes = {}
+  for i, item in ipairs(x) do shapes[i] = item:shape() end
+  return shapes
 end
 
 describe("gradients", function()
@@ -68,10 +106,13 @@ describe("gradients", function()
         local layer, x = case[1](), case[2]()
         local call = case[3] and case[3]() or {}
         call.training = false
-        layer:build(x:shape())
+        layer:build(shapes_of(x))
         support.scatter(layer)
+        if layer.moving_variance then -- a variance is not negative
+          layer.moving_variance:assign_(layer.moving_variance:square() + .5)
+        end
         local weights = numbers(layer(x, call):shape(), 1)
-        local inputs = x:dtype() == "int32" and {} or { x }
+        local inputs = type(x) == "table" and { table.unpack(x) } or x:dtype() == "int32" and {} or { x }
         for _, tensor in pairs(layer:parameters()) do inputs[#inputs + 1] = tensor end
         if #inputs > 0 then
           local ok, report = marea.gradcheck(function()
@@ -389,4 +430,58 @@ describe("a layer called on", function()
     dense:build{ -1, 3 }
     raises(function() dense(numbers{ 1, 4 }) end, 'Dense "d"', "(1, 4)", "expects 3")
   end)
+end)
+
+describe("what becomes of a mask", function()
+  local hidden_numbers = 100
+
+  -- The input with other numbers at the hidden steps.
+  local function disturb(x)
+    local y = x:clone()
+    for b, row in ipairs(mask) do
+      for t, visible in ipairs(row) do
+        for d = 1, visible == 0 and y:size(3) or 0 do y:set(b, t, d, hidden_numbers) end
+      end
+    end
+    return y
+  end
+
+  for name, cases in pairs(table_of_layers) do
+    it("is declared and kept by " .. name, function()
+      local class = registry.find(name)
+      assert.not_nil(rawget(class, "masking"), name .. " does not say what becomes of a mask")
+      for number, case in ipairs(cases) do
+        local layer, x = case[1](), case[2]()
+        local many = type(x) == "table"
+        local first = many and x[1] or x
+        if first:dtype() == "int32" or #first:shape() ~= 3 then goto continue end
+        local given = many and { marea.tensor(mask) } or marea.tensor(mask)
+        if many and #x[2]:shape() == 3 and name ~= "Dot" then given[2] = given[1] end
+        if layer.masking == "refuse" then
+          raises(function() layer(x, { mask = given }) end, name, "mask")
+        else
+          local where = ("%s case %d"):format(name, number)
+          local y = layer(x, { mask = given, training = false })
+          local out = layer:compute_mask(x, given)
+          if layer.masking == "pass" and not (name == "Dot" or name == "Sequential") then
+            assert.not_nil(out, where .. " loses the mask")
+          end
+          if out then assert.same({ y:size(1), y:size(2) }, out:shape(), where) end
+          local other = disturb(first)
+          if many then
+            other = { other, table.unpack(x, 2) }
+            if given[2] then other[2] = disturb(x[2]) end
+          end
+          local z = layer(other, { mask = given, training = false })
+          if out then -- what is visible does not depend on what is hidden
+            local shape = out:shape()
+            while #shape < #y:shape() do shape[#shape + 1] = 1 end
+            y, z = y * out:reshape(shape), z * out:reshape(shape)
+          end
+          near(y, z)
+        end
+        ::continue::
+      end
+    end)
+  end
 end)

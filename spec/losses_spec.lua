@@ -31,10 +31,14 @@ describe("losses, check values", function()
     end)
   end
 
+  -- Functions that are no losses, and the one whose labels have a shape of their own.
+  local others = { get = true, of_layer = true, reduce_values = true, reduce_samples = true,
+    ctc_decode = true, ctc = true }
+
   it("are differentiable", function()
     local y, ids = T{ { 1, 0, 0 }, { 0, .5, .5 } }, T({ 0, 2 }, { dtype = "int32" })
     for name, loss in pairs(losses) do
-      if type(loss) == "function" and name:match("^%l") and name ~= "get" then
+      if type(loss) == "function" and name:match("^%l") and not others[name] then
         local p = T{ { .31, .23, .46 }, { .12, .71, .17 } }
         local ok, report = marea.gradcheck(function(q)
           return loss(name:match("^sparse") and ids or y, q)

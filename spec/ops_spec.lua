@@ -142,8 +142,55 @@ gradients.matmul = function(op)
     { numbers{ 2, 2, 3 }, numbers{ 3, 2 }, numbers{ 2, 2 } } }
 end
 
+-- Windows along time; every border, stride, dilation and group at least once.
+gradients.conv1d = function(op)
+  return { function(x, k, b, grouped)
+    return weigh(op(x, k, b)) + weigh(op(x, k, b, "same", 2)) + weigh(op(x, k, nil, "causal", 1, 2))
+      + weigh(op(x, grouped, nil, "same", 1, 1, 2))
+  end, { numbers{ 2, 6, 4 }, numbers{ 3, 4, 2 }, numbers{ 2 }, numbers{ 2, 2, 4 } } }
+end
+
+local row_mask = marea.tensor{ { 1, 1, 0, 1, 1 }, { 0, 0, 1, 0, 0 } }
+
+gradients.pool1d = function(op)
+  return { function(x)
+    return weigh(op(x, nil, 2)) + weigh(op(x, row_mask, 3, 2, "same"))
+      + weigh(op(x, row_mask, 2, 1, "same", true)) + weigh(op(x, nil, 3, 1, "valid", true))
+  end, { numbers{ 2, 5, 2 } } }
+end
+
+gradients.batch_norm = function(op)
+  return { function(x, g, b)
+    return weigh((op(x, row_mask, g, b))) + weigh((op(x, nil, nil, nil, 1e-2)))
+  end, { numbers{ 2, 5, 2 }, numbers{ 2 }, numbers{ 2 } } }
+end
+
+gradients.masked_softmax = function(op)
+  return { function(x, wide)
+    return weigh(op(x, row_mask)) + weigh(op(x, nil, true)) + weigh(op(wide, row_mask, true))
+  end, { numbers{ 2, 3, 5 }, numbers{ 2, 2, 2, 5 } } }
+end
+
+gradients.additive_scores = function(op)
+  return { function(q, k, scale) return weigh(op(q, k, scale)) + weigh(op(q, k)) end,
+    { numbers{ 2, 2, 3 }, numbers{ 2, 4, 3 }, numbers{ 3 } } }
+end
+
+gradients.crf_loss = function(op)
+  local tags = ids{ { 0, 2, 9, 1, 1 }, { 9, 9, 2, 9, 9 } }
+  return { function(x, first, last, between)
+    return weigh(op(x, tags, row_mask, first, last, between))
+  end, { numbers{ 2, 5, 3 }, numbers{ 3 }, numbers{ 3 }, numbers{ 3, 3 } } }
+end
+
+gradients.ctc_loss = function(op)
+  local labels, lengths = ids{ { 1, 1, 2 }, { 3, 0, 0 } }, ids{ 3, 1 }
+  return { function(x) return weigh(op(x, labels, lengths, row_mask)) end, { numbers{ 2, 5, 4 } } }
+end
+
 -- Operations without a gradient.
-local constant = { equal = true, not_equal = true, less = true, less_equal = true, greater = true,
+local constant = { crf_marginals = true, crf_decode = true,
+   equal = true, not_equal = true, less = true, less_equal = true, greater = true,
   greater_equal = true, argmax = true, one_hot = true, detach = true }
 
 describe("operations", function()

@@ -97,3 +97,116 @@ describe("scripts/word_map.lua", function()
     assert.is_truthy(text:find("/nowhere.txt", 1, true), text)
   end)
 end)
+
+describe("scripts/word_vectors.lua", function()
+  for language, word in pairs{ en = "film", es = "película" } do
+    it("trains on what is there and asks, " .. language, function()
+      if not program then return pending("runs only in our own interpreter") end
+      local ok, text = output_of(("MAREA_DATA= %q scripts/word_vectors.lua --language %s "
+        .. "--iterations 3 --size 8"):format(program, language))
+      assert.is_true(ok, text)
+      for _, part in ipairs{ "iteration 3/3", "\nNeighbours, trained here", "\nAnalogies", "right: ",
+        "\nDirections", "\nWhich one does not belong", word } do
+        assert.is_truthy(text:find(part, 1, true), part .. " in " .. text)
+      end
+    end)
+  end
+
+  it("takes a corpus of one's own, and keeps the vectors", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local corpus, kept = os.tmpname(), os.tmpname()
+    local file = assert(io.open(corpus, "w"))
+    file:write(("the king and the queen saw a film\n"):rep(20))
+    file:close()
+    local ok, text = output_of(("MAREA_DATA= %q scripts/word_vectors.lua --corpus %s "
+      .. "--iterations 1 --size 4 --save %s"):format(program, corpus, kept))
+    assert.is_true(ok, text)
+    assert.are.equal(7, #assert(require("marea").embeddings.load(kept)))
+    os.remove(corpus)
+    os.remove(kept)
+  end)
+
+  it("says what is wrong with its options", function()
+    if not program then return pending("runs only in our own interpreter") end
+    for arguments, part in pairs{ ["--language fr"] = "--language is en or es, got fr",
+      ["--colour red"] = "unknown option or missing value: --colour",
+      ["--corpus /nowhere.txt"] = "/nowhere.txt", ["--data /nowhere"] = "/nowhere/",
+      ["--size x"] = "--size must be a whole number" } do
+      local ok, text = output_of(("MAREA_DATA= %q scripts/word_vectors.lua %s"):format(program,
+        arguments))
+      assert.is_falsy(ok)
+      assert.is_truthy(text:find(part, 1, true), text)
+    end
+  end)
+end)
+
+describe("scripts/transfer.lua", function()
+  it("puts from scratch, frozen and fine-tuned in one table", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/transfer.lua --labels 20,40 --seeds 2 "
+      .. "--epochs 5"):format(program))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("words have vectors", 1, true), text)
+    for _, model in ipairs{ "flatten", "mean", "lstm" } do
+      for _, labels in ipairs{ 20, 40 } do
+        local row = "\n" .. model .. " +" .. labels .. " +2" .. (" +%d+%.%d ± %d+%.%d"):rep(3)
+        assert.is_truthy(text:find(row), text)
+      end
+    end
+  end)
+
+  it("says what is wrong with its options", function()
+    if not program then return pending("runs only in our own interpreter") end
+    for arguments, part in pairs{ ["--models tree"] = "there is no model tree",
+      ["--labels 9"] = "--labels: expected numbers from 10 to 384, got 9",
+      ["--labels many"] = "--labels: expected numbers from 10 to 384, got many",
+      ["--vectors /nowhere.txt"] = "/nowhere.txt", ["--language fr"] = "language must be one of",
+      ["--data /nowhere"] = "/nowhere" } do
+      local ok, text = output_of(("MAREA_DATA= %q scripts/transfer.lua %s"):format(program,
+        arguments))
+      assert.is_falsy(ok)
+      assert.is_truthy(text:find(part, 1, true), text)
+    end
+  end)
+end)
+
+describe("scripts/gradients.lua", function()
+  it("shows gradients, clipping and the adding problem", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("%q scripts/gradients.lua --lengths 4 --steps 12"):format(program))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("RNN, gain", 1, true), text)
+    assert.is_truthy(text:find("clipnorm 1 +last loss"), text)
+    assert.is_truthy(text:find("\n +4 +[%d.]+ +%a+"), text)
+    ok, text = output_of(("%q scripts/gradients.lua --steps some"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--steps must be a whole number", 1, true), text)
+  end)
+end)
+
+describe("scripts/reviews.lua", function()
+  it("puts networks and bags of words into one table", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/reviews.lua --epochs 1 --limit 64"):format(program))
+    assert.is_true(ok, text)
+    for _, name in ipairs{ "SimpleRNN 32", "GRU 32", "LSTM 32", "largest value", "Conv1D", "attention",
+      "words, weighted", "triples" } do
+      assert.is_truthy(text:find(name .. "[^\n]* +%d+ +%d+ +[%d.]+ +[01]%.%d%d%d%d"), name)
+    end
+    ok, text = output_of(("MAREA_DATA= %q scripts/reviews.lua --models tree"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("there is no model tree; there are rnn, gru", 1, true), text)
+  end)
+end)
+
+describe("scripts/labels.lua", function()
+  it("finds names with a CRF and without", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --epochs 2 --limit 60"):format(program))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("without CRF +[%d.]+%% +[%d.]+%%\nwith CRF +[%d.]+%% +[%d.]+%%"), text)
+    ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --task verbs"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--task must be names or speech", 1, true), text)
+  end)
+end)

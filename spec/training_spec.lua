@@ -241,7 +241,7 @@ describe("bucket_by_length", function()
   local function gradients(model, batch)
     local tape <close> = marea.tape()
     local p, mask = model:forward(batch.x, { training = true, lengths = batch.lengths })
-    tape:backward(require("marea.model.inference").total_loss(model, batch, p, mask))
+    tape:backward(require("marea.model.heads").total_loss(model, batch, p, mask))
     return model:get_gradients()
   end
 

@@ -71,6 +71,15 @@ marea_status op_check_ids(const char *op, const marea_tensor *ids, int64_t limit
   return MAREA_OK;
 }
 
+marea_status op_check_mask(const char *op, const marea_tensor *mask, int64_t B, int64_t T) {
+  char text[MAREA_SHAPE_TEXT_BYTES];
+  if (mask == NULL) return MAREA_OK;
+  if (op_expect(op, mask, MAREA_REAL) != MAREA_OK) return MAREA_TYPE;
+  if (mask->rank == 2 && mask->size[0] == B && mask->size[1] == T) return MAREA_OK;
+  return marea_fail(MAREA_SHAPE, "%s: the mask is %s, expected (%lld, %lld)", op,
+                    marea_shape_text(mask, text), (long long)B, (long long)T);
+}
+
 marea_status op_check_axis(const char *op, const marea_tensor *x, int axis) {
   if (axis >= 0 && axis < x->rank) return MAREA_OK;
   return marea_fail(MAREA_RANGE, "%s: axis %d, the tensor has axes 1 to %d", op, axis + 1, x->rank);

@@ -33,6 +33,9 @@ marea_status op_expect(const char *op, const marea_tensor *x, marea_dtype dtype)
 /* MAREA_RANGE unless all ids lie in 0 … limit-1; names sample, step, id and range. */
 marea_status op_check_ids(const char *op, const marea_tensor *ids, int64_t limit);
 
+/* MAREA_TYPE or MAREA_SHAPE unless the mask is NULL or real numbers (B, T). */
+marea_status op_check_mask(const char *op, const marea_tensor *mask, int64_t B, int64_t T);
+
 /* 0-based axis, or -1 when it does not exist (MAREA_RANGE; messages count from 1). */
 marea_status op_check_axis(const char *op, const marea_tensor *x, int axis);
 

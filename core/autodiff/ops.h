@@ -11,6 +11,7 @@
 #include "autodiff/tape.h"
 #include "base/csr.h"
 #include "base/random.h"
+#include "kernels/convolution.h"
 #include "kernels/pointwise.h"
 #include "kernels/recurrent.h"
 
@@ -132,6 +133,55 @@ marea_tensor *marea_binary_crossentropy(marea_tensor *target, marea_tensor *p);
 marea_tensor *marea_binary_crossentropy_logits(marea_tensor *target, marea_tensor *logits);
 /* logits (…, C), ids (…) → (…): logsumexp(logits) - logits[id]. */
 marea_tensor *marea_sparse_crossentropy_logits(marea_tensor *ids, marea_tensor *logits);
+
+/* ---- op_window.c: windows along time; kernels/convolution.h has their arithmetic ---- */
+/* x (B, T, D), kernel (k, D/groups, F), bias (F) or NULL → (B, T', F): a cross-correlation, as in
+ * Keras. The window's size is the kernel's (window->size is not read). */
+marea_tensor *marea_conv1d(marea_tensor *x, marea_tensor *kernel, marea_tensor *bias,
+                           const marea_window *window, int64_t groups);
+/* x (B, T, D), mask (B, T; 0 hides a step) or NULL → (B, T', D): the largest value of each window
+ * (the first of equal ones gets the gradient), or the average, of the visible steps that lie in the
+ * sequence; 0 for a window without any. The window's dilation is 1. */
+marea_tensor *marea_pool1d(marea_tensor *x, marea_tensor *mask, const marea_window *window,
+                           bool average);
+
+/* ---- op_batch_norm.c ---- */
+/* gamma (x - mean)/sqrt(variance + epsilon) + beta with mean and biased variance of each of x's D
+ * columns over all rows that the mask leaves visible (Ioffe and Szegedy, 2015); both go to the
+ * caller's arrays (D). x (…, D); mask (B, T) for x (B, T, D), gamma and beta (D): each may be NULL.
+ */
+marea_tensor *marea_batch_norm(marea_tensor *x, marea_tensor *mask, marea_tensor *gamma,
+                               marea_tensor *beta, double epsilon, double *mean, double *variance);
+
+/* ---- op_attention.c ---- */
+/* Softmax over the keys of scores (B, …, Q, K), with exact zeros for the keys that the mask (B, K)
+ * or (B, Q, K; NULL: none) hides and, when `causal`, for those behind the query's own place. A
+ * query that sees no key gets zeros. */
+marea_tensor *marea_masked_softmax(marea_tensor *scores, marea_tensor *mask, bool causal);
+/* Queries (B, Q, D) and keys (B, K, D) → (B, Q, K): sum over d of scale_d tanh(q_d + k_d) (Bahdanau
+ * et al., 2015); scale (D) or NULL for ones. Nothing of size (Q, K, D) is kept. */
+marea_tensor *marea_additive_scores(marea_tensor *q, marea_tensor *k, marea_tensor *scale);
+
+/* ---- op_crf.c: kernels/crf.h has the formulas ---- */
+/* Emissions (B, T, K), tags (B, T; ids), mask (B, T) or NULL, start and end (K), transitions (K, K;
+ * from, to). The visible steps of a sample, in order, are its sequence. */
+typedef struct marea_crf_operands {
+  marea_tensor *emissions, *tags, *mask, *start, *end, *transitions;
+} marea_crf_operands;
+/* -ln P(tags) of each sample (B), 0 for one without steps. MAREA_RANGE names sample, step and tag
+ * outside 0 … K-1. */
+marea_tensor *marea_crf_loss(const marea_crf_operands *in);
+/* Probabilities of the tags (B, T, K), and the best path (B, T) as ids; zeros at hidden steps; tags
+ * are not read. No gradient. */
+marea_tensor *marea_crf_marginals(const marea_crf_operands *in);
+marea_tensor *marea_crf_decode(const marea_crf_operands *in);
+
+/* ---- op_ctc.c: kernels/ctc.h has the formulas ---- */
+/* Logits (B, T, C), labels (B, U) of which the first lengths[b] count, mask (B, T) or NULL → -ln
+ * P(labels) (B). MAREA_RANGE for a label outside 0 … C-1 or equal to the blank, and for more labels
+ * than the steps can hold; with `zero_infinity` such a sample has loss and gradient 0. */
+marea_tensor *marea_ctc_loss(marea_tensor *logits, marea_tensor *labels, marea_tensor *lengths,
+                             marea_tensor *mask, int64_t blank, bool zero_infinity);
 
 /* ---- op_recurrent.c: a whole sequence in one node; kernels/recurrent.h has the formulas ---- */
 typedef struct marea_recurrent_options {

@@ -77,6 +77,14 @@ CASE_WITH(binary_crossentropy, case_targets(), marea_binary_crossentropy(c, in[0
 CASE_WITH(binary_crossentropy_logits, case_targets(), marea_binary_crossentropy_logits(c, in[0]))
 CASE_WITH(where, CASE_IDS(2, CASE_SHAPE(2, 1), {1, 0}), marea_where(c, in[0], in[1]))
 
+/* The second sample has one label. */
+static inline marea_tensor *case_ctc(marea_tensor *x, marea_tensor *labels) {
+  marea_tensor *lengths = CASE_IDS(1, CASE_SHAPE(2), {2, 1});
+  marea_tensor *y = marea_ctc_loss(x, labels, lengths, NULL, 0, false);
+  marea_tensor_free(lengths);
+  return y;
+}
+
 #define CASE_CALL(name, call)                                                                      \
   static marea_tensor *case_##name(marea_tensor *const *in) {                                      \
     return call;                                                                                   \
@@ -96,6 +104,21 @@ CASE_CALL(affine, marea_affine(in[0], in[1], in[2]))
 CASE_CALL(affine_plain, marea_affine(in[0], in[1], NULL))
 CASE_CALL(layer_norm, marea_layer_norm(in[0], in[1], in[2], 1e-3))
 CASE_CALL(layer_norm_plain, marea_layer_norm(in[0], NULL, NULL, 1e-3))
+
+static const marea_window case_window = {.strides = 2, .dilation = 1, .border = MAREA_BORDER_SAME};
+static const marea_window case_pooling = {.size = 3, .strides = 2, .dilation = 1};
+CASE_CALL(conv1d, marea_conv1d(in[0], in[1], in[2], &case_window, 1))
+CASE_CALL(conv1d_groups, marea_conv1d(in[0], in[1], NULL, &case_window, 2))
+CASE_CALL(pool1d, marea_pool1d(in[0], NULL, &case_pooling, false))
+CASE_CALL(pool1d_average, marea_pool1d(in[0], NULL, &case_pooling, true))
+CASE_CALL(batch_norm,
+          marea_batch_norm(in[0], NULL, in[1], in[2], 1e-3, (double[2]){0}, (double[2]){0}))
+CASE_CALL(masked_softmax, marea_masked_softmax(in[0], NULL, true))
+CASE_CALL(additive_scores, marea_additive_scores(in[0], in[1], in[2]))
+CASE_WITH(crf_loss, CASE_IDS(2, CASE_SHAPE(2, 3), {0, 2, 1, 1, 0, 2}),
+          marea_crf_loss(&(marea_crf_operands){
+              .emissions = in[0], .tags = c, .start = in[1], .end = in[2], .transitions = in[3]}))
+CASE_WITH(ctc_labels, CASE_IDS(2, CASE_SHAPE(2, 2), {1, 1, 2, 0}), case_ctc(in[0], c))
 
 static marea_tensor *case_dropout(marea_tensor *const *in) {
   marea_stream stream = marea_stream_new(3, 3); /* the same zeros at each call */
@@ -143,49 +166,61 @@ static const op_case op_cases[] = {
     {"abs", case_abs, -2, -0.1, 1, {{1, {4}}}},
     {"power", case_power, 0.3, 2, 1, {{1, {4}}}},
     {"binary_crossentropy", case_binary_crossentropy, 0.1, 0.9, 1, {{1, {3}}}},
-    ROW(softmax, 1, {{2, {3, 4}}}) ROW(log_softmax, 1, {{2, {3, 4}}}) ROW(clip, 1, {{1, {5}}}) ROW(
-        where, 2, {{2, {2, 3}}, {1, {3}}}) ROW(reshape, 1, {{2, {2, 3}}}) ROW(permute, 1,
-                                                                              {{3, {2, 3, 2}}})
-        ROW(narrow, 1, {{2, {2, 3}}}) ROW(select, 1, {{2, {2, 3}}}) ROW(broadcast, 1, {{2, {3, 1}}})
-            ROW(concat, 2, {{2, {2, 1}}, {2, {2, 2}}}) ROW(stack, 2, {{2, {2, 2}}, {2, {2, 2}}})
-                ROW(flip, 1, {{2, {2, 3}}}) ROW(cast, 1, {{1, {3}}}) ROW(reverse_sequence, 1,
-                                                                         {{3, {3, 3, 2}}})
-                    ROW(matmul, 2,
-                        {{2, {4, 3}}, {2, {3, 2}}}) ROW(matmul, 2, {{3, {2, 2, 3}}, {3, {2, 3, 2}}})
-                        ROW(matmul, 2, {{3, {2, 2, 3}}, {2, {3, 2}}})
-                            ROW(affine, 3, {{3, {2, 2, 3}}, {2, {3, 2}}, {1, {2}}})
-                                ROW(affine_plain, 2, {{2, {2, 3}}, {2, {3, 2}}})
-                                    ROW(embedding, 1, {{2, {5, 2}}}) ROW(take, 1, {{2, {3, 2}}})
-                                        ROW(pick, 1, {{2, {2, 3}}}) ROW(sparse_crossentropy_logits,
-                                                                        1, {{2, {2, 3}}})
-                                            ROW(binary_crossentropy_logits, 1, {{1, {3}}})
-                                                ROW(dropout, 1, {{3, {2, 3, 2}}})
-                                                    ROW(layer_norm, 3,
-                                                        {{2, {3, 4}}, {1, {4}}, {1, {4}}})
-                                                        ROW(layer_norm_plain, 1, {{2, {3, 4}}})
-                                                            ROW(rnn, 5,
-                                                                {{3, {2, 3, 2}},
-                                                                 {2, {2, 3}},
-                                                                 {2, {3, 3}},
-                                                                 {1, {3}},
-                                                                 {2, {2, 3}}}) ROW(lstm, 6,
-                                                                                   {{3, {2, 3, 2}},
-                                                                                    {2, {2, 8}},
-                                                                                    {2, {2, 8}},
-                                                                                    {1, {8}},
-                                                                                    {2, {2, 2}},
-                                                                                    {2, {2, 2}}})
-                                                                ROW(gru, 5,
+    ROW(conv1d, 3, {{3, {2, 5, 2}}, {3, {3, 2, 2}}, {1, {2}}}) ROW(conv1d_groups, 2,
+                                                                   {{3, {2, 4, 4}}, {3, {2, 2, 2}}})
+        ROW(pool1d, 1, {{3, {2, 5, 2}}}) ROW(pool1d_average, 1, {{3, {2, 5, 2}}}) ROW(
+            batch_norm, 3, {{3, {2, 3, 2}}, {1, {2}}, {1, {2}}}) ROW(masked_softmax, 1,
+                                                                     {{3, {2, 3, 3}}})
+            ROW(additive_scores, 3, {{3, {2, 2, 3}}, {3, {2, 3, 3}}, {1, {3}}}) ROW(
+                crf_loss, 4,
+                {{3, {2, 3, 3}}, {1, {3}}, {1, {3}}, {2, {3, 3}}}) ROW(ctc_labels, 1,
+                                                                       {{3, {2, 4, 3}}})
+                ROW(softmax, 1, {{2, {3, 4}}}) ROW(log_softmax, 1, {{2, {3, 4}}}) ROW(
+                    clip, 1, {{1, {5}}}) ROW(where, 2, {{2, {2, 3}}, {1, {3}}})
+                    ROW(reshape, 1, {{2, {2, 3}}}) ROW(permute, 1, {{3, {2, 3, 2}}})
+                        ROW(narrow, 1, {{2, {2, 3}}}) ROW(select, 1, {{2, {2, 3}}}) ROW(
+                            broadcast, 1, {{2, {3, 1}}}) ROW(concat, 2, {{2, {2, 1}}, {2, {2, 2}}})
+                            ROW(stack, 2, {{2, {2, 2}}, {2, {2, 2}}}) ROW(
+                                flip, 1, {{2, {2, 3}}}) ROW(cast, 1, {{1, {3}}})
+                                ROW(reverse_sequence, 1,
+                                    {{3, {3, 3, 2}}}) ROW(matmul, 2, {{2, {4, 3}}, {2, {3, 2}}})
+                                    ROW(matmul, 2, {{3, {2, 2, 3}}, {3, {2, 3, 2}}}) ROW(
+                                        matmul,
+                                        2, {{3, {2, 2, 3}}, {2, {3, 2}}})
+                                        ROW(affine, 3, {{3, {2, 2, 3}}, {2, {3, 2}}, {1, {2}}}) ROW(
+                                            affine_plain, 2, {{2, {2, 3}}, {2, {3, 2}}})
+                                            ROW(embedding, 1, {{2, {5, 2}}}) ROW(
+                                                take, 1, {{2, {3, 2}}}) ROW(pick, 1, {{2, {2, 3}}})
+                                                ROW(sparse_crossentropy_logits, 1, {{2, {2, 3}}})
+                                                    ROW(binary_crossentropy_logits, 1, {{1, {3}}})
+                                                        ROW(dropout, 1, {{3, {2, 3, 2}}}) ROW(
+                                                            layer_norm, 3,
+                                                            {{2, {3, 4}}, {1, {4}}, {1, {4}}})
+                                                            ROW(layer_norm_plain, 1, {{2, {3, 4}}})
+                                                                ROW(rnn, 5,
                                                                     {{3, {2, 3, 2}},
-                                                                     {2, {2, 6}},
-                                                                     {2, {2, 6}},
-                                                                     {2, {2, 6}},
-                                                                     {2, {2, 2}}})
-                                                                    ROW(gru_before, 5,
+                                                                     {2, {2, 3}},
+                                                                     {2, {3, 3}},
+                                                                     {1, {3}},
+                                                                     {2, {2, 3}}})
+                                                                    ROW(lstm, 6,
                                                                         {{3, {2, 3, 2}},
-                                                                         {2, {2, 6}},
-                                                                         {2, {2, 6}},
-                                                                         {1, {6}},
-                                                                         {2, {2, 2}}})};
+                                                                         {2, {2, 8}},
+                                                                         {2, {2, 8}},
+                                                                         {1, {8}},
+                                                                         {2, {2, 2}},
+                                                                         {2, {2, 2}}})
+                                                                        ROW(gru, 5,
+                                                                            {{3, {2, 3, 2}},
+                                                                             {2, {2, 6}},
+                                                                             {2, {2, 6}},
+                                                                             {2, {2, 6}},
+                                                                             {2, {2, 2}}})
+                                                                            ROW(gru_before, 5,
+                                                                                {{3, {2, 3, 2}},
+                                                                                 {2, {2, 6}},
+                                                                                 {2, {2, 6}},
+                                                                                 {1, {6}},
+                                                                                 {2, {2, 2}}})};
 
 #endif

@@ -35,9 +35,8 @@ local function direction(callback)
   options.choice(callback.class_name, "mode", mode, { "auto", "min", "max" })
   if mode ~= "auto" then return mode end
   local name = callback.monitor:gsub("^val_", "")
-  for _, metric in ipairs(callback.model and callback.model.metrics or {}) do
-    if metric.name == name then return metric.direction end
-  end
+  local metric = (callback.model and callback.model.metrics_by_name or {})[name]
+  if metric then return metric.direction end
   return (name:find("acc") or name:find("auc")) and "max" or "min"
 end
 

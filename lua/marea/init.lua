@@ -77,6 +77,7 @@ marea.concat, marea.stack = native.concat, native.stack
 marea.where = native.where
 
 --- A model of layers in a row; see marea.model.sequential. @function Sequential
+--- A model with any number of inputs and outputs; see marea.model.functional. @function Model
 --- Declares the shape of a sample; see marea.nn.input. @function Input
 --- A saved model; nil and a message for a file that is missing or broken; see
 -- marea.model.checkpoint. @function load @tparam string path
@@ -84,14 +85,15 @@ marea.where = native.where
 
 local parts = {
   nn = "marea.nn", optim = "marea.optim", losses = "marea.losses", metrics = "marea.metrics",
-  callbacks = "marea.callbacks", text = "marea.text", sequence = "marea.sequence",
-  corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
+  callbacks = "marea.callbacks", chunks = "marea.chunks", diagnostics = "marea.diagnostics", text = "marea.text",
+  sequence = "marea.sequence", corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
   decomposition = "marea.decomposition", manifold = "marea.manifold", plot = "marea.plot",
+  timeseries = "marea.timeseries",
   interop = "marea.interop",
 }
 -- name → module and field
 local functions = {
-  Sequential = { "marea.model", "Sequential" }, load = { "marea.model", "load" },
+  Sequential = { "marea.model", "Sequential" }, Model = { "marea.model", "Model" }, load = { "marea.model", "load" },
   Input = { "marea.nn", "Input" }, gradcheck = { "marea.gradcheck" }, sparse = { "marea.sparse" },
 }
 

@@ -9,6 +9,7 @@
 -- @module marea.losses
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local structured = require "marea.losses.structured"
 
 local losses = {}
 
@@ -154,6 +155,13 @@ function formulas.categorical_hinge(y, p)
   return ops.relu(negative - positive + 1)
 end
 
+-- Of whole sequences: labels and scores differ in shape, and masks are read inside.
+formulas.ctc = structured.ctc
+takes.ctc = { blank = true, label_lengths = true, input_lengths = true, zero_infinity = true }
+--- Labels from the logits of a network trained with `ctc`, greedily or by a beam; see
+-- marea.losses.structured.
+losses.ctc_decode = structured.ctc_decode
+
 -- Reduction -----------------------------------------------------------------------------------
 
 -- A weight or mask of the shape of the values, or of their leading axes.
@@ -185,6 +193,17 @@ local function reduce(name, values, given, counted)
   if not mask then return ops.mean(values) end
   local visible = ops.sum(mask * ops.ones(values:shape())):item()
   return ops.sum(values) / math.max(visible, 1)
+end
+
+--- Reduces values (one a sample or step) as every loss does; for losses of one's own. `given`:
+-- `reduction`, `sample_weight`, `mask`.
+function losses.reduce_values(name, values, given)
+  return reduce(name, values, given)
+end
+
+--- Reduces values (B) of whole samples, whose mask has been read; for losses of one's own.
+function losses.reduce_samples(name, values, given)
+  return reduce(name, values, { reduction = given.reduction, sample_weight = given.sample_weight })
 end
 
 local row_wise = { categorical_crossentropy = true, kl_divergence = true, cosine_similarity = true,
@@ -236,6 +255,7 @@ local function compute(name, y, p, given)
   given = given or {}
   check(name, given)
   p = ops.tensor(p)
+  if name == "ctc" then return losses.reduce_samples(name, formulas.ctc(y, p, given), given) end
   if #p:shape() == 0 then p = p:reshape({ 1 }) end
   if name == "sparse_categorical_crossentropy" then
     y = read_ids(name, y, p, given.ignore_class)
@@ -277,6 +297,10 @@ end
 --- mean max(1 - y p, 0), labels 0 and 1 read as -1 and 1; `Hinge`. @function hinge
 --- mean max(1 - y p, 0)²; `SquaredHinge`. @function squared_hinge
 --- max(max (1 - y) p - sum y p + 1, 0); `CategoricalHinge`. @function categorical_hinge
+--- -ln P(labels) by connectionist temporal classification (Graves et al., 2006), for labels (B, U)
+-- without an alignment and logits (B, T, C); `CTC`. Options: `blank` 0, `label_lengths` (B; else
+-- labels end where the blank or a negative id pads them), `input_lengths` (B), `zero_infinity` false
+-- (a sample with more labels than steps is an error). @function ctc
 for name in pairs(formulas) do
   losses[name] = function(y, p, given) return compute(name, y, p, given) end
 end
@@ -290,6 +314,7 @@ function Loss:__call(y, p, extra)
   local given = {}
   for key, value in pairs(self.config) do given[key] = value end
   for key, value in pairs(extra or {}) do given[key] = value end
+  if self.layer then return self.layer:compute_loss(y, ops.tensor(p), given) end
   if self.custom then
     local values = self.custom(y, p)
     if not ops.is_tensor(values) then
@@ -320,7 +345,7 @@ local aliases = { mse = "mean_squared_error", mae = "mean_absolute_error",
   mape = "mean_absolute_percentage_error", msle = "mean_squared_logarithmic_error",
   bce = "binary_crossentropy", kld = "kl_divergence", logcosh = "log_cosh",
   kullback_leibler_divergence = "kl_divergence", cosine = "cosine_similarity" }
-local spelt = { kl_divergence = "KLDivergence" }
+local spelt = { kl_divergence = "KLDivergence", ctc = "CTC" }
 
 for alias, name in pairs(aliases) do losses[alias] = losses[name] end
 for name in pairs(formulas) do
@@ -332,9 +357,39 @@ for name in pairs(formulas) do
   end
 end
 
+--- The loss of a layer that computes its own (nn.CRF, nn.SampledSoftmax), by the method
+-- `compute_loss(self, y, p, options)` → scalar tensor. In a file it is known by the layer's name.
+-- @tparam string name
+-- @tparam Layer layer
+-- @tparam[opt] table config `reduction` and what the layer knows
+function losses.of_layer(name, layer, config)
+  local given = { layer = layer.name }
+  for key, value in pairs(config or {}) do given[key] = value end
+  options.choice(name, "reduction", given.reduction or "mean", { "mean", "sum", "none" })
+  local loss = object(name, given)
+  loss.layer = layer
+  return loss
+end
+
+local function from_layer(which, model)
+  local name = which.config.layer
+  local layer = model and type(name) == "string" and model:get_layer(name)
+  if not layer or not layer.compute_loss then
+    error(("the loss %s belongs to a layer %s; give layer:loss()"):format(
+      options.show(which.class_name), options.show(name)), 0)
+  end
+  local config = {}
+  for key, value in pairs(which.config) do
+    if key ~= "layer" then config[key] = value end
+  end
+  return layer:loss(config)
+end
+
 --- The loss object that a name, an object or a function(y, p) stands for.
+-- @tparam string|function|table which
+-- @tparam[opt] Sequential model whose layer a loss from a file may belong to
 -- @raise for an unknown name, listing the known ones
-function losses.get(which)
+function losses.get(which, model)
   if getmetatable(which) == Loss then return which end
   if type(which) == "function" then
     for name in pairs(formulas) do
@@ -347,6 +402,9 @@ function losses.get(which)
   if type(which) == "table" and formulas[which.class_name] then
     check(which.class_name, which.config or {})
     return object(which.class_name, which.config)
+  end
+  if type(which) == "table" and type(which.config) == "table" and which.config.layer then
+    return from_layer(which, model)
   end
   local known = {}
   for known_name in pairs(formulas) do known[#known + 1] = known_name end

@@ -8,15 +8,17 @@ usage: marea glove [options] corpus output
 
 Trains GloVe vectors (Pennington, Socher & Manning, 2014). Every line of the corpus, plain or gzip,
 is a document. The output has a line a word: the word, then its numbers; with --write-header 1 a line
-"words size" comes first; a name that ends in .safetensors gets the matrix and the words instead.
-"-" is standard output.
+"words size" comes first. A name that ends in .safetensors gets Marea's own form, which is mapped when
+it is loaded, one that ends in .bin word2vec's binary form. "-" is standard output.
 
   --vector-size N (50)     --iter N (25)            --window-size N (15)
   --x-max X (100; less for small corpora)           --alpha X (0.75)     --eta X (0.05)
   --grad-clip X (100)      --min-count N (5)        --max-vocab N
   --symmetric 0|1 (1)      --distance-weighting 0|1 (1)
   --memory GB (4)          --folder PATH for temporary files
-  --model sum|word|context (sum)                    --compat stanford|paper (stanford)
+  --model sum|word|context|all (sum; all: word vector, bias, context vector, bias)
+  --unk 0|1 (0; 1: a last row <unk>, the mean of the 100 rarest words)
+  --compat stanford|paper (stanford)
   --seed N (1)             --threads N              --deterministic 0|1 (1)
   --pipeline NAME (unicode; "glove" cuts at blanks alone)
   --checkpoint PATH        --checkpoint-every N (1) --resume 0|1 (0)
@@ -28,7 +30,7 @@ local kinds = { -- option → how its value is read
   vector_size = "number", iter = "number", window_size = "number", x_max = "number",
   alpha = "number", eta = "number", grad_clip = "number", min_count = "number",
   max_vocab = "number", symmetric = "switch", distance_weighting = "switch", memory = "number",
-  folder = "text", model = "text", compat = "text", seed = "number", threads = "number",
+  folder = "text", model = "text", unk = "switch", compat = "text", seed = "number", threads = "number",
   deterministic = "switch", pipeline = "text", checkpoint = "text", checkpoint_every = "number",
   resume = "switch", save_vocab = "text", write_header = "switch", verbose = "number",
 }
@@ -85,10 +87,14 @@ local function as_text(words, matrix, header)
   return table.concat(parts)
 end
 
-local function save(words, matrix, path, header)
-  if path:match("%.safetensors$") then
-    return native.save_tensors(path, { matrix = matrix },
-      { words = require("marea.json").encode(words) })
+-- The formats that a file's name asks for; others are text.
+local formats = { safetensors = "marea", bin = "word2vec" }
+
+local function save(vectors, words, matrix, path, header)
+  local format = formats[path:match("%.(%w+)$")]
+  if format then
+    if #words == 0 then return nil, "the corpus has no words" end
+    return vectors:save(path, { format = format })
   end
   local content = as_text(words, matrix, header)
   if path ~= "-" then return native.write_file(path, content) end
@@ -102,14 +108,14 @@ local function main(arguments)
   if given.threads then native.threads(given.threads) end
   given.threads = nil
   given.verbose = output == "-" and 0 or given.verbose or 1
-  if given.model == "both" then fail("--model takes sum, word or context") end
+  if given.model == "both" then fail("--model takes sum, word, context or all") end
   local ok, vectors, training = pcall(glove.train, corpus, given)
   if not ok then fail(tostring(vectors)) end
   if not vectors then fail(training) end
   local written, message = true, nil
   if save_vocab then written, message = training.vocabulary:save(save_vocab) end
   if written then
-    written, message = save(training.words, training.matrix, output, header)
+    written, message = save(vectors, training.words, training.matrix, output, header)
   end
   if not written then fail(message) end
 end

@@ -93,6 +93,33 @@ function running.es_quijote(given)
   return { text = text, train = { texts = paragraphs(text) } }
 end
 
+--- Spanish novels of 1880 to 1940, European and American (collected by the CLiGS group, Würzburg,
+-- 2017): 3.6 million words. Reads the .txt files of the folder es-novels, in the order of their names.
+-- @tparam[opt] table given `dir` (default: MAREA_DATA)
+-- @treturn table { train = { texts }, names }: paragraphs, each in one line; the files' names
+-- @return nil and a message
+function running.es_novels(given)
+  local read = options.read("corpora.es_novels", given, { dir = options.optional }, { "dir" })
+  local dir, message = files.folder("corpora.es_novels", read.dir)
+  if not dir then return nil, message end
+  local folder = files.find_folder(dir, { "es-novels", "." })
+  if not folder then return nil, ('"%s": no such folder'):format(dir) end
+  local texts, names = {}, {}
+  for _, name in ipairs((native.folder(folder))) do
+    if name:find("%.txt$") then
+      local text
+      text, message = native.read_text(folder .. "/" .. name)
+      if not text then return nil, message end
+      for line in text:gmatch("[^\r\n]+") do
+        if line:find("%S") then texts[#texts + 1] = line:match("^%s*(.*)$") end
+      end
+      names[#names + 1] = name
+    end
+  end
+  if #names == 0 then return nil, ('"%s": there is no .txt file'):format(folder) end
+  return { train = { texts = texts }, names = names }
+end
+
 --- The beginning of text8 (Mahoney): English Wikipedia of 2006, a to z and blanks, one long line.
 -- Reads text8-head.txt or, where it lies, the whole text8.
 -- @tparam[opt] table given `dir` (default: MAREA_DATA)

@@ -1,4 +1,4 @@
---- Words: similarities of pairs, analogies, ready-made vectors.
+--- Words: similarities of pairs, analogies, ready-made vectors, those that come with Marea.
 -- @module marea.corpora.words
 local native = require "marea.native"
 local options = require "marea.nn.options"
@@ -105,6 +105,22 @@ function words.glove(given)
     end
   end
   return { words = columns[1], vectors = native.stack(vectors, 2) }
+end
+
+--- The word vectors that come with Marea: small, of texts that may be passed on, with rows of bytes.
+-- How they were made, of which texts and under which licence says their `card`, and
+-- corpora/README.md.
+-- @tparam string|table given "en" or "es", or { language = …, dir = … (another folder) }
+-- @treturn Vectors words in lower case, the most frequent first
+-- @return nil and a message
+-- @usage assert(corpora.vectors("es")):most_similar("playa")
+function words.vectors(given)
+  if type(given) == "string" then given = { language = given } end
+  local read = options.read("corpora.vectors", given, { language = options.required,
+    dir = options.optional }, { "language" })
+  options.choice("corpora.vectors", "language", read.language, { "en", "es" })
+  return require("marea.embeddings").load(("%s/vectors_%s.safetensors"):format(
+    read.dir or files.own_folder(), read.language))
 end
 
 local vector_files = { "fasttext-text-cyrillic.291x5.vec", "fasttext-text.1762x10.vec",

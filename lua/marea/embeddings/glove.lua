@@ -22,7 +22,7 @@ local USUAL_X_MAX <const>, SMALL_TOKENS <const> = 100, 1000000
 
 local declared = {
   vector_size = 50, x_max = options.optional, alpha = 0.75, eta = 0.05, grad_clip = 100, iter = 25,
-  compat = "stanford", model = "sum", seed = 1, deterministic = true,
+  compat = "stanford", model = "sum", unk = false, seed = 1, deterministic = true,
   checkpoint = options.optional, checkpoint_every = 1, resume = false,
   on_iteration = options.optional, progress = options.optional, verbose = 0,
 }
@@ -34,8 +34,9 @@ local function check(read)
   read.iter = options.integer(who, "iter", read.iter, 0)
   options.integer(who, "checkpoint_every", read.checkpoint_every)
   options.choice(who, "compat", read.compat, { "stanford", "paper" })
-  options.choice(who, "model", read.model, { "sum", "word", "context", "both" })
+  options.choice(who, "model", read.model, { "sum", "word", "context", "both", "all" })
   options.boolean(who, "deterministic", read.deterministic)
+  options.boolean(who, "unk", read.unk)
   read.seed = options.integer(who, "seed", read.seed, 0)
   for _, name in ipairs{ "x_max", "alpha", "eta", "grad_clip" } do
     local value = read[name]
@@ -68,23 +69,42 @@ end
 
 -- ---- results -------------------------------------------------------------------------------------
 
-local function vectors_of(tensor, d)
-  return tensor:narrow(2, 1, d):clone()
+-- The row of "<unk>" stands for words that the vocabulary does not have: the mean of its last, rarest
+-- ones, as Stanford's program writes it.
+local UNK <const>, RARE_WORDS <const> = "<unk>", 100
+
+local function with_unk(matrix)
+  local rows = matrix:size(1)
+  local rare = math.min(rows, RARE_WORDS)
+  if rare == 0 then return matrix end
+  return native.concat({ matrix, matrix:narrow(1, rows - rare + 1, rare):mean(1, true) }, 1)
+end
+
+local function words_of(training)
+  local words = training.counts.words
+  if not training.options.unk or #words == 0 then return words end
+  words = table.move(words, 1, #words, 1, {})
+  words[#words + 1] = UNK
+  return words
 end
 
 -- The matrix of a model by name.
 local function matrix_of(training, model)
   local d = training.options.vector_size
-  if model == "context" then return vectors_of(training.native:export("contexts"), d) end
-  local words = training.native:export("words")
-  if model == "sum" then words = words + training.native:export("contexts") end
-  return vectors_of(words, d)
+  local function part(name)
+    local tensor = training.native:export(name)
+    return model == "all" and tensor or tensor:narrow(2, 1, d):clone()
+  end
+  local matrix
+  if model == "all" then matrix = native.concat({ part("words"), part("contexts") }, 2)
+  elseif model == "sum" then matrix = part("words") + part("contexts")
+  else matrix = part(model == "context" and "contexts" or "words")
+  end
+  return training.options.unk and with_unk(matrix) or matrix
 end
 
 local function current(training)
-  local model = training.options.model
-  return Corpus.vectors(training.counts.words,
-    matrix_of(training, model == "both" and "word" or model))
+  return Corpus.vectors(words_of(training), matrix_of(training, training.options.model))
 end
 
 -- ---- the loop ------------------------------------------------------------------------------------
@@ -156,19 +176,19 @@ local function run(training)
 end
 
 local function finish(training, owned)
-  local model, d = training.options.model, training.options.vector_size
+  local d = training.options.vector_size
   local result = { costs = training.costs, iterations = #training.costs, x_max = training.x_max,
     notes = training.notes, interrupted = training.interrupted, skipped = training.skipped,
     report = training.counts.report, vocabulary = training.counts.vocabulary,
     pipeline = training.counts.pipeline }
-  if model == "both" then result.context = matrix_of(training, "context") end
+  if training.options.model == "both" then result.context = matrix_of(training, "context") end
   if training.skipped > 0 then
     result.notes[#result.notes + 1] = ("%d steps were left out: their error was not finite")
       :format(training.skipped)
   end
   result.biases = training.native:export("words"):narrow(2, d + 1, 1):reshape{ -1 }:clone()
-  result.words = training.counts.words
-  result.matrix = matrix_of(training, model == "both" and "word" or model)
+  result.words = words_of(training)
+  result.matrix = matrix_of(training, training.options.model)
   training.native:close()
   if owned then training.counts:close() end
   return Corpus.vectors(result.words, result.matrix), result
@@ -192,7 +212,9 @@ end
 -- training: `vector_size` (50), `x_max` (100; less for corpora of less than a million words, with a
 -- note), `alpha` (0.75), `eta` (0.05), `grad_clip` (100), `iter` (25), `compat` ("stanford"; "paper":
 -- the biases take eta too), `seed` (1), `deterministic` (true; false: threads do not wait for each
--- other), `model` ("sum" of word and context vectors, "word", "context", "both");
+-- other), `model` ("sum" of word and context vectors, "word", "context", "both"; "all": everything in
+-- one row, word vector, its bias, context vector, its bias), `unk` (false; true adds a last row "<unk>":
+-- the mean of the 100 rarest words);
 -- on the way: `verbose` (0; 1 prints a line an iteration), `progress` (function of { iteration,
 -- iterations, done, total }), `on_iteration` (function of { iteration, cost, seconds, vectors =
 -- function }; false ends the training), `checkpoint` (path), `checkpoint_every` (1), `resume`
@@ -208,6 +230,9 @@ function glove.train(corpus, given)
   check(read)
   local counts, owned = counts_of(corpus, read)
   if not counts then return nil, owned end
+  if read.unk and counts.vocabulary:count(UNK) > 0 then
+    error(("train_glove: unk = true adds a row %s, but the corpus has this word"):format(UNK), 0)
+  end
   local training = { options = read, counts = counts, costs = {}, skipped = 0,
     notes = table.move(counts.notes, 1, #counts.notes, 1, {}) }
   training.x_max = choose_x_max(read, counts, training.notes)

@@ -39,25 +39,51 @@ local function describe_architecture(model)
   return json.encode(description)
 end
 
--- Loss, metrics and optimizer as JSON; nil and why when one of them is a function.
-local function describe_compile(model)
-  local loss, message = model.loss:get_config()
-  if not loss then return nil, message end
-  local metrics = json.array{}
-  for i, spec in ipairs(model.metric_specs) do
+local function describe_metrics(head)
+  local list = json.array{}
+  for i, spec in ipairs(head.metric_specs) do
+    local message
     if type(spec) == "table" then
       spec, message = spec:get_config()
     elseif type(spec) ~= "string" then
       spec, message = nil, "a metric that is a function cannot be saved"
     end
     if not spec then return nil, message end
-    metrics[i] = spec
+    list[i] = spec
   end
+  return list
+end
+
+-- Losses and metrics of several outputs by the outputs' names; those of one as they are.
+local function describe_heads(model)
+  local described = { loss = {}, metrics = {}, loss_weights = {} }
+  for _, head in ipairs(model.heads) do
+    local message
+    if head.loss then
+      described.loss[head.name], message = head.loss:get_config()
+      if message then return nil, message end
+    end
+    described.metrics[head.name], message = describe_metrics(head)
+    if message then return nil, message end
+    described.loss_weights[head.name] = head.weight
+  end
+  if #model.heads == 1 then
+    local name = model.heads[1].name
+    described = { loss = described.loss[name], metrics = described.metrics[name],
+      loss_weights = model.heads[1].weight ~= 1 and { model.heads[1].weight } or nil }
+  end
+  return described
+end
+
+-- Loss, metrics and optimizer as JSON; nil and why when one of them is a function.
+local function describe_compile(model)
+  local described, message = describe_heads(model)
+  if not described then return nil, message end
   local optimizer
   optimizer, message = model.optimizer:get_config()
   if not optimizer then return nil, message end
-  return json.encode{ loss = loss, metrics = metrics,
-    optimizer = { class_name = model.optimizer.class_name, config = optimizer } }
+  described.optimizer = { class_name = model.optimizer.class_name, config = optimizer }
+  return json.encode(described)
 end
 
 local function describe_training(model)
@@ -88,7 +114,9 @@ end
 local function describe_text(model, texts)
   if not model.tokenizer then return end
   texts.tokenizer = json.encode(model.tokenizer:get_config())
-  texts.text = json.encode{ maxlen = model.maxlen or model.input_shape[2], padding = model.padding,
+  local width = model.input_shape[2]
+  texts.text = json.encode{ maxlen = model.maxlen or type(width) == "number" and width or nil,
+    padding = model.padding,
     truncating = model.truncating }
 end
 
@@ -96,6 +124,18 @@ local function require_built(model, who)
   if not model.built then
     model:fail("%s: has no weights yet; fit it, call it, or build(shape) it first", who)
   end
+end
+
+-- What a layer shares with another (TiedDense with its Embedding) lies with the other one.
+local function check_partners(model)
+  local inside = {}
+  model:walk(function(layer) inside[layer] = true end)
+  model:walk(function(layer)
+    local partner = layer.partner and layer:partner()
+    if partner and not inside[partner] then
+      layer:fail("shares the weights of %s, which is not in the model that is saved", tostring(partner))
+    end
+  end)
 end
 
 --- Writes everything into one file, which is replaced as a whole or stays as it was.
@@ -106,6 +146,7 @@ end
 function checkpoint.save(model, path, given)
   local read = options.read("save", given, { include_optimizer = true })
   require_built(model, "save")
+  check_partners(model)
   local tensors, texts = {}, { format = FORMAT, architecture = describe_architecture(model) }
   add_weights(model, tensors)
   describe_text(model, texts)
@@ -158,26 +199,33 @@ local function take(tensors, name, shape)
   return tensor
 end
 
+-- The shape that the model was built with; a list of shapes for several inputs.
+local function read_shape(shape, several)
+  if type(shape) ~= "table" or #shape == 0 then refuse("the input shape is missing") end
+  for i, size in ipairs(shape) do
+    if several then
+      read_shape(size)
+    elseif not math.tointeger(size) or size < -1 or size > 2 ^ 31 then
+      refuse("the input shape holds %s", tostring(size))
+    else
+      shape[i] = math.tointeger(size)
+    end
+  end
+  if not several then shape[1] = -1 end
+  return shape
+end
+
 -- While it builds, each layer takes its weights from the file instead of making new ones: a file
 -- that lies about sizes is refused before anything of that size is made.
 local function build_from(model, shape, tensors)
-  if type(shape) ~= "table" or #shape == 0 then refuse("the input shape is missing") end
-  for i, size in ipairs(shape) do
-    if not math.tointeger(size) or size < -1 or size > 2 ^ 31 then
-      refuse("the input shape holds %s", tostring(size))
-    end
-    shape[i] = math.tointeger(size)
-  end
-  shape[1] = -1
+  shape = read_shape(shape, #model:input_names() > 1)
   model:walk(function(layer, path)
     local prefix = path == "" and "" or path .. "/"
     function layer.source(name, wanted) return take(tensors, prefix .. name, wanted) end
   end)
-  local seed, streams = ops.seed_state()
   model:build(shape)
-  ops.set_seed_state(seed, streams)
   model:walk(function(layer) layer.source = nil end)
-  -- A layer with a declared input shape has built itself already.
+  -- A layer of one's own may have built another while it was made.
   for _, entry in ipairs(model:entries()) do
     if tensors[entry.path] then
       entry.tensor:assign_(take(tensors, entry.path, entry.tensor:shape()))
@@ -287,7 +335,7 @@ end
 local function compile(model, description)
   if type(description.metrics) ~= "table" then refuse("metadata \"compile\" is malformed") end
   model:compile{ optimizer = require("marea.optim").get(description.optimizer),
-    loss = description.loss, metrics = description.metrics }
+    loss = description.loss, metrics = description.metrics, loss_weights = description.loss_weights }
 end
 
 local function restore_text(model, texts)
@@ -311,11 +359,13 @@ local function restore(tensors, texts)
   end
   if not texts.architecture then refuse("has no architecture") end
   local description = decode(texts, "architecture")
-  if description.class_name ~= "Sequential" then
-    refuse("holds a %s, expected a Sequential", options.show(description.class_name))
+  if description.class_name ~= "Sequential" and description.class_name ~= "Model" then
+    refuse("holds a %s, expected a Sequential or a Model", options.show(description.class_name))
   end
-  local model = registry.deserialize(description)
+  local seed, streams = ops.seed_state()
+  local model = registry.load(description)
   build_from(model, description.input_shape, tensors)
+  ops.set_seed_state(seed, streams)
   restore_text(model, texts)
   if texts.compile then compile(model, decode(texts, "compile")) end
   if texts.training then
@@ -332,7 +382,7 @@ end
 --- The model of a file that model:save wrote; training can go on with
 -- `fit(x, y, { initial_epoch = model.epoch, epochs = … })`.
 -- @tparam string path
--- @treturn Sequential|nil the model, or nil and a message when the file is missing or broken, or
+-- @treturn Sequential|Model|nil the model, or nil and a message when the file is missing or broken, or
 -- holds a layer class that is not known here
 function checkpoint.load(path)
   if type(path) ~= "string" then error("load: path must be a string, got " .. options.show(path), 0) end

@@ -2,6 +2,7 @@
 -- @module marea.model.data
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local parts = require "marea.model.parts"
 local weights = require "marea.nn.weights"
 
 local data = {}
@@ -23,13 +24,6 @@ local function is_texts(x)
   return type(x) == "table" and type(x[1]) == "string"
 end
 
--- The Embedding that reads x, or nil.
-local function embedding_of(model)
-  local first = model.layers[1]
-  if first and first.class_name == "Input" then first = model.layers[2] end
-  return first and first.class_name == "Embedding" and first or nil
-end
-
 --- Texts as padded ids, by the model's tokenizer. The width is model.maxlen or, when that is not
 -- set, the one that the model was trained on.
 function data.encode_texts(model, texts)
@@ -43,7 +37,7 @@ function data.encode_texts(model, texts)
     end
   end
   local trained = model.input_shape and model.input_shape[2]
-  local maxlen = model.maxlen or trained
+  local maxlen = model.maxlen or type(trained) == "number" and trained
   return (tokenizer:texts_to_padded(texts, { maxlen = maxlen and maxlen > 0 and maxlen or nil,
     padding = model.padding, truncating = model.truncating }))
 end
@@ -55,19 +49,22 @@ local function as_tensor(who, what, t, given)
   return x
 end
 
---- x as a tensor: a tensor, a nested table of numbers, or texts for a model with a tokenizer.
-function data.read_x(who, model, x)
+-- One input as a tensor: a tensor, a nested table of numbers, or texts for a model with a tokenizer.
+local function read_x(who, what, model, place, x)
   if type(x) == "string" then
-    error(("%s: x is a bare string; give a list of texts: { %q }"):format(who, x:sub(1, 40)), 0)
+    error(("%s: %s is a bare string; give a list of texts: { %q }"):format(who, what, x:sub(1, 40)), 0)
   end
   if is_texts(x) then return data.encode_texts(model, x) end
   if not ops.is_tensor(x) and not ops.is_sparse(x) then
     if type(x) ~= "table" then
-      error(("%s: x must be a tensor or a table, got %s"):format(who, options.show(x)), 0)
+      error(("%s: %s must be a tensor or a table, got %s"):format(who, what, options.show(x)), 0)
     end
-    x = as_tensor(who, "x", x, embedding_of(model) and all_whole(x) and { dtype = "int32" } or nil)
+    local ids = #model:embeddings_of(place) > 0 and all_whole(x)
+    x = as_tensor(who, what, x, ids and { dtype = "int32" } or nil)
   end
-  if #x:shape() < 1 then error(who .. ": x must have a batch axis, got a single number", 0) end
+  if #x:shape() < 1 then
+    error(("%s: %s must have a batch axis, got a single number"):format(who, what), 0)
+  end
   return x
 end
 
@@ -106,10 +103,9 @@ end
 
 local CHUNK <const> = 4096 -- rows looked at together, which bounds the memory of the check
 
--- The layer checks each batch, but knows places in a shuffled batch only.
-local function check_ids(who, model, x)
-  local layer = embedding_of(model)
-  if not layer or ops.is_sparse(x) then return end
+-- The layer checks each batch, but knows places in a shuffled batch only. A single batch is in order.
+local function check_ids(who, layer, x)
+  if ops.is_sparse(x) or who == "train_on_batch" then return end
   for first = 1, x:size(1), CHUNK do
     local rows = math.min(CHUNK, x:size(1) - first + 1)
     local ids = ops.as_real(x:narrow(1, first, rows))
@@ -123,26 +119,26 @@ local function check_ids(who, model, x)
   end
 end
 
---- Targets as a tensor with as many rows as x.
-function data.read_y(who, y, rows)
-  if y == nil then error(who .. ": y is missing", 0) end
+-- Targets of one output as a tensor with as many rows as x.
+local function read_y(who, what, y, rows)
   if type(y) == "string" then
-    error(("%s: y is a bare string; give a list of numbers, one for each sample"):format(who), 0)
+    error(("%s: %s is a bare string; give a list of numbers, one for each sample"):format(who, what), 0)
   end
   if is_texts(y) then
-    error(("%s: y holds text (%q at sample 1); give numbers, such as class ids from 0"):format(who,
-      y[1]:sub(1, 40)), 0)
+    error(("%s: %s holds text (%q at sample 1); give numbers, such as class ids from 0"):format(who,
+      what, y[1]:sub(1, 40)), 0)
   end
   if not ops.is_tensor(y) then
     if type(y) ~= "table" then
-      error(("%s: y must be a tensor or a table, got %s"):format(who, options.show(y)), 0)
+      error(("%s: %s must be a tensor or a table, got %s"):format(who, what, options.show(y)), 0)
     end
-    y = as_tensor(who, "y", y)
+    y = as_tensor(who, what, y)
   end
   local shape = y:shape()
   if shape[1] ~= rows then
-    error(("%s: x has %d samples, y has %s"):format(who, rows, shape[1] or "none"), 0)
+    error(("%s: x has %d samples, %s has %s"):format(who, rows, what, shape[1] or "none"), 0)
   end
+  check_finite(who, what, y)
   return y
 end
 
@@ -226,50 +222,119 @@ end
 
 data.class_ids = class_ids
 
---- Inputs alone, checked: { x, lengths, rows }.
-function data.read_inputs(who, model, x, given)
-  x = data.read_x(who, model, x)
-  local rows = x:size(1)
-  if rows == 0 then error(who .. ": x has no samples", 0) end
-  check_finite(who, "x", x)
-  check_ids(who, model, x)
-  return { x = x, rows = rows, lengths = read_lengths(who, given.lengths, x) }
+-- "x", or with several of them 'x "title"'.
+local function label(what, names, i)
+  return #names == 1 and what or ("%s %q"):format(what, names[i])
 end
 
---- Inputs, targets, weights and lengths, checked: { x, y, weight, lengths, rows }.
+-- One value as it is, several as the list.
+local function one_or_list(list, names)
+  if #names == 1 then return list[1] end
+  return list
+end
+
+local function read_inputs(who, model, names, given)
+  local list, rows = parts.list(who, "x", names, given), nil
+  if given == nil then list = { read_x(who, "x", model, 1, nil) } end
+  for i in ipairs(names) do
+    local what = label("x", names, i)
+    local x = read_x(who, what, model, i, list[i])
+    rows = rows or x:size(1)
+    if x:size(1) ~= rows then
+      error(("%s: %s has %d samples, %s has %d"):format(who, label("x", names, 1), rows, what,
+        x:size(1)), 0)
+    end
+    if rows == 0 then error(who .. ": x has no samples", 0) end
+    check_finite(who, what, x)
+    for _, layer in ipairs(model:embeddings_of(i)) do check_ids(who, layer, x) end
+    list[i] = x
+  end
+  return list, rows
+end
+
+--- Inputs alone, checked: { x, lengths, rows, inputs, outputs }. `x` and what else comes for each input
+-- or output is the tensor itself where there is one, else a list; `inputs` and `outputs` count them.
+function data.read_inputs(who, model, x, given)
+  local names = model:input_names()
+  local list, rows = read_inputs(who, model, names, x)
+  local lengths = parts.list(who, "lengths", names, given.lengths, true)
+  for i in ipairs(names) do lengths[i] = read_lengths(who, lengths[i], list[i]) end
+  return { x = one_or_list(list, names), rows = rows, inputs = #names,
+    outputs = #model:output_names(), lengths = next(lengths) and one_or_list(lengths, names) or nil }
+end
+
+-- A weight for all outputs, or one for each.
+local function read_weights(who, names, given, rows)
+  local list = {}
+  if ops.is_tensor(given) or type(given) == "table" and type(given[1]) == "number" then
+    local weight = read_weight(who, given, rows)
+    for i in ipairs(names) do list[i] = weight end
+    return list
+  end
+  for i, weight in pairs(parts.list(who, "sample_weight", names, given, true)) do
+    list[i] = read_weight(who, weight, rows)
+  end
+  return list
+end
+
+--- Inputs, targets, weights and lengths, checked: as read_inputs, with { y, weight }. An output without
+-- a loss needs no targets.
 function data.read(who, model, x, y, given)
   given = given or {}
   local set = data.read_inputs(who, model, x, given)
-  y = data.read_y(who, y, set.rows)
-  check_finite(who, "y", y)
-  local weight = read_weight(who, given.sample_weight, set.rows)
-  if given.class_weight then weight = weigh_classes(given.class_weight, y, weight) end
-  set.y, set.weight = y, weight
+  local names = model:output_names()
+  if y == nil then error(who .. ": y is missing", 0) end
+  local list = parts.list(who, "y", names, y, true)
+  for i in ipairs(names) do
+    if list[i] ~= nil then
+      list[i] = read_y(who, label("y", names, i), list[i], set.rows)
+    elseif model.heads[i].loss then
+      error(("%s: %s is missing"):format(who, label("y", names, i)), 0)
+    end
+  end
+  local weight = read_weights(who, names, given.sample_weight, set.rows)
+  if given.class_weight then
+    if #names > 1 then error("fit: class_weight serves models with one output; use sample_weight", 0) end
+    weight[1] = weigh_classes(given.class_weight, list[1], weight[1])
+  end
+  set.y, set.weight = one_or_list(list, names), one_or_list(weight, names)
   return set
 end
 
-local function rows_of(x, first, count)
-  return x and x:narrow(1, first, count)
+--- The shape to build a model with for its input: unknown batch, a list for several inputs.
+function data.build_shape(set)
+  return parts.each(set.x, set.inputs, function(x)
+    local shape = x:shape()
+    shape[1] = -1
+    return shape
+  end)
 end
 
-local kinds = { "x", "y", "weight", "lengths" }
+-- kind → the field of a set that counts its values
+local kinds = { x = "inputs", lengths = "inputs", y = "outputs", weight = "outputs" }
+
+-- A set of the rows that f takes from each tensor.
+local function rows_of(set, rows, f)
+  local part = { rows = rows, inputs = set.inputs, outputs = set.outputs }
+  for kind, count in pairs(kinds) do part[kind] = parts.each(set[kind], set[count], f) end
+  return part
+end
 
 --- Consecutive rows of a set, as a set.
 function data.part(set, first, count)
-  local part = { rows = count, first = first }
-  for _, kind in ipairs(kinds) do part[kind] = rows_of(set[kind], first, count) end
+  local part = rows_of(set, count, function(x) return x:narrow(1, first, count) end)
+  part.first = first
   return part
 end
 
 --- The rows of a set that `ids` (int32, 0-based) lists, as a set.
 function data.pick(set, ids)
-  local part = { rows = ids:size(1) }
-  for _, kind in ipairs(kinds) do part[kind] = set[kind] and set[kind]:take(ids) end
-  return part
+  return rows_of(set, ids:size(1), function(x) return x:take(ids) end)
 end
 
 --- The class that all targets share, or nil; for a warning about an unshuffled corpus.
 function data.single_class(set)
+  if (set.outputs or 1) > 1 then return nil end
   local shape = set.y:shape()
   if #shape > 2 or set.rows < 2 then return nil end
   local ids = ops.as_real(class_ids(set.y))

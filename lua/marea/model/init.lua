@@ -1,6 +1,6 @@
 --- Models: making, training, loading.
 -- @module marea.model
-local places = { Sequential = { "marea.model.sequential" },
+local places = { Sequential = { "marea.model.sequential" }, Model = { "marea.model.functional" },
   load = { "marea.model.checkpoint", "load" } }
 
 return setmetatable({}, {

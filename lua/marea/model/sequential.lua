@@ -9,6 +9,7 @@
 --     model:fit(x, y, { epochs = 3, validation_split = 0.2 })
 --     model:save("reviews.safetensors")
 -- @classmod marea.Sequential
+local base = require "marea.model.base"
 local Layer = require "marea.nn.layer"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
@@ -33,32 +34,27 @@ local Sequential = Layer:extend("Sequential", {
   options = { layers = options.required },
 })
 
-local function check_layer(self, layer, place)
-  if type(layer) ~= "table" or not layer.class_name or not layer.weight_list then
-    local hint = type(layer) == "table" and layer.class_name
-      and (" (the class itself; write nn.%s{ … })"):format(layer.class_name) or ""
-    self:fail("item %d is not a layer: %s%s", place, options.show(layer), hint)
-  end
-end
+base(Sequential)
 
 function Sequential:init()
   local layers = self.layers
   self.layers = {}
   for place, layer in ipairs(layers) do
-    check_layer(self, layer, place)
+    self:check_layer(layer, place)
     self:add(layer)
   end
 end
 
 --- Appends a layer; returns the model.
 function Sequential:add(layer)
-  check_layer(self, layer, #self.layers + 1)
+  self:check_layer(layer, #self.layers + 1)
   for _, known in ipairs(self.layers) do
     if known.name == layer.name then self:fail("has two layers named %q", layer.name) end
   end
   if self.built then self:fail("is built; a layer cannot be added any more") end
   table.insert(self.layers, layer)
   table.insert(self.children, layer)
+  self:link_layers()
   local first = self.layers[1]
   -- With a declared input shape the weights exist from the start, as in Keras.
   if first == layer and layer.full_shape then
@@ -66,7 +62,7 @@ function Sequential:add(layer)
   elseif first == layer and layer.input_length then
     self.declared = { -1, layer.input_length }
   end
-  if self.declared then self:extend_build() end
+  if self.declared and not registry.loading() then self:extend_build() end
   return self
 end
 
@@ -85,17 +81,6 @@ function Sequential:build_weights(shape)
   self:extend_build()
 end
 
---- The layer of a name, or at a place.
-function Sequential:get_layer(which)
-  if math.type(which) == "integer" then return self.layers[which] end
-  for _, layer in ipairs(self.layers) do
-    if layer.name == which then return layer end
-  end
-  local names = {}
-  for i, layer in ipairs(self.layers) do names[i] = layer.name end
-  self:fail("has no layer %q; it has %s", tostring(which), table.concat(names, ", "))
-end
-
 --- Output and its mask.
 function Sequential:forward(x, call)
   call = call or {}
@@ -105,6 +90,7 @@ function Sequential:forward(x, call)
   for _, layer in ipairs(self.layers) do
     local y = layer(x, inner)
     mask = layer:compute_mask(x, inner.mask)
+    if type(mask) == "table" then mask = mask[1] end -- of the first output, which is what goes on
     inner = { training = inner.training, mask = mask }
     x = y
   end
@@ -117,60 +103,54 @@ function Sequential:call(x, call)
   return y
 end
 
-function Sequential:compute_mask()
-  local mask = self.last_mask
-  self.last_mask = nil
-  return mask
-end
-
 function Sequential:output_shape(shape)
   for _, layer in ipairs(self.layers) do shape = layer:output_shape(shape) end
   return shape
 end
 
---- Forgets the states of every stateful layer.
-function Sequential:reset_states()
+--- The name of the one output.
+function Sequential:output_names()
+  return { self.layers[#self.layers] and self.layers[#self.layers].name or "output" }
+end
+
+--- The shapes of the outputs, batch first, once the model is built.
+function Sequential:head_shapes()
+  return { self:output_shape(self.input_shape) }
+end
+
+--- The one input.
+function Sequential.input_names()
+  return { "x" }
+end
+
+--- The shape of the one input for data of it.
+function Sequential.declared_shape(_, x)
+  local shape = x:shape()
+  shape[1] = -1
+  return shape
+end
+
+-- The layer that reads the input.
+local function reader(self)
   for _, layer in ipairs(self.layers) do
-    if layer.reset_states then layer:reset_states() end
+    if layer.class_name ~= "Input" then return layer end
   end
 end
 
---- How the model is trained.
--- @tparam table given `optimizer` (a name or object, "rmsprop"), `loss` (a name, object or
--- function(target, prediction)), `metrics` (a list of names or objects, {})
--- @treturn table the model
-function Sequential:compile(given)
-  local read = options.read("compile", given, { optimizer = "rmsprop", loss = options.required,
-    metrics = options.optional })
-  self.optimizer = require("marea.optim").get(read.optimizer)
-  self.loss = require("marea.losses").get(read.loss)
-  local specs = read.metrics or {}
-  if type(specs) ~= "table" or specs.update then specs = { specs } end
-  local metrics = require "marea.metrics"
-  self.metric_specs, self.metrics, self.compiled = {}, nil, true
-  for i, spec in ipairs(specs) do
-    local metric = metrics.get(spec, self.loss.name) -- refuses unknown names now
-    self.metric_specs[i] = type(spec) == "table" and metric or spec
-  end
-  self.epoch = 0
-  return self
+--- The Embedding that reads the input, in a list, and whether nothing else reads it.
+function Sequential:embeddings_of()
+  local layer = reader(self)
+  if layer and layer.class_name == "Embedding" then return { layer }, true end
+  if layer and layer.embeddings_of then return layer:embeddings_of(1) end
+  return {}, false
 end
 
---- Prints the layers, their output shapes and parameters.
--- @tparam[opt] function write called with each line; default print
-function Sequential:summary(write)
-  require("marea.model.summary")(self, write or print)
+--- Whether the first layer fixes the number of steps, so that a batch cannot be narrower.
+function Sequential:fixed_width()
+  local first = self.layers[1]
+  local shape = first.full_shape and first:full_shape()
+  return first.input_length ~= nil or shape ~= nil and (shape[2] or -1) > 0
 end
-
-local function forward_to(file, ...)
-  for _, name in ipairs{ ... } do
-    Sequential[name] = function(self, ...) return require(file)[name](self, ...) end
-  end
-end
-
-forward_to("marea.model.training", "fit", "train_on_batch")
-forward_to("marea.model.inference", "evaluate", "predict", "predict_text", "predict_classes")
-forward_to("marea.model.checkpoint", "save", "save_weights", "load_weights")
 
 --- A model from the config that get_config made.
 function Sequential.from_config(class, config)

@@ -60,6 +60,9 @@ end
 
 -- A class id for each row.
 local function classes_of(set)
+  if (set.outputs or 1) > 1 then
+    error("fit: validation_method \"stratified\" serves models with one output", 0)
+  end
   local ok, ids = pcall(data.class_ids, set.y)
   if not ok then
     error("fit: validation_method \"stratified\" needs class ids, y holds fractions", 0)

@@ -2,6 +2,7 @@
 -- not.
 -- @module marea.model.targets
 local ops = require "marea.ops"
+local parts = require "marea.model.parts"
 
 local targets = {}
 
@@ -45,36 +46,40 @@ local function check_whole(who, y)
   end
 end
 
-local function check_classes(who, set, classes, ignored)
-  local value, place = first_wrong(set.y, function(y)
-    local wrong = ops.less(y, 0) + ops.greater(y, classes - 1)
-    if ignored then wrong = wrong * ops.not_equal(y, ignored) end
+local function check_classes(who, y, classes, ignored)
+  local value, place = first_wrong(y, function(part)
+    local wrong = ops.less(part, 0) + ops.greater(part, classes - 1)
+    if ignored then wrong = wrong * ops.not_equal(part, ignored) end
     return wrong
   end)
   if value then
     error(("%s: y holds class %s at %s, the output has %d classes: allowed are 0 to %d"):format(who,
       value, place, classes, classes - 1), 0)
   end
-  if set.y:dtype() ~= "int32" then check_whole(who, set.y) end
+  if y:dtype() ~= "int32" then check_whole(who, y) end
 end
 
-local function check_share(who, set, loss)
-  local value, place = first_wrong(set.y, function(y)
-    return ops.less(y, 0) + ops.greater(y, 1)
+local function check_share(who, y, loss)
+  local value, place = first_wrong(y, function(part)
+    return ops.less(part, 0) + ops.greater(part, 1)
   end)
   if value then
     error(("%s: y holds %s at %s, %s allows 0 to 1"):format(who, value, place, loss), 0)
   end
 end
 
---- Raises unless the targets of a set are in the range that the model's loss allows.
+--- Raises unless the targets of a set are in the range that the model's losses allow.
 function targets.check(who, model, set)
-  local name = model.loss.name
-  if name == "sparse_categorical_crossentropy" then
-    local shape = model:output_shape(model.input_shape)
-    check_classes(who, set, shape[#shape], model.loss.config.ignore_class)
-  elseif name == "binary_crossentropy" or name == "categorical_crossentropy" then
-    check_share(who, set, name)
+  local shapes = model:head_shapes()
+  for i, head in ipairs(model.heads) do
+    local name, y = head.loss and head.loss.name, parts.get(set.y, set.outputs, i)
+    local place = set.outputs > 1 and ("%s: output %q"):format(who, head.name) or who
+    if not y then name = nil end
+    if name == "sparse_categorical_crossentropy" then
+      check_classes(place, y, shapes[i][#shapes[i]], head.loss.config.ignore_class)
+    elseif name == "binary_crossentropy" or name == "categorical_crossentropy" then
+      check_share(place, y, name)
+    end
   end
 end
 

@@ -3,6 +3,7 @@
 local batches = require "marea.model.batches"
 local callbacks = require "marea.callbacks"
 local data = require "marea.model.data"
+local heads = require "marea.model.heads"
 local inference = require "marea.model.inference"
 local ops = require "marea.ops"
 local nonfinite = require "marea.model.nonfinite"
@@ -26,23 +27,20 @@ local fit_options = {
 local function step(model, batch, where)
   local tape <close> = ops.tape()
   local p, mask = model:forward(batch.x, { training = true, lengths = batch.lengths })
-  local loss = inference.total_loss(model, batch, p, mask)
+  local loss = heads.total_loss(model, batch, p, mask)
   local value = loss:item()
   if nonfinite.is(value) then return value, value, nonfinite.report(tape, "the loss", value, where) end
   tape:backward(loss)
   local norm, after = model.optimizer:try_step()
   if not after then return value, norm, nonfinite.report(tape, "the gradient", norm, where) end
-  inference.update_metrics(model, batch, p, mask)
+  heads.update_metrics(model, batch, p, mask)
   return value, norm
 end
 
 -- Builds what depends on the data: weights, metrics, the optimizer's list.
 local function prepare(model, set, who)
-  inference.require_compiled(model, who)
-  local shape = set.x:shape()
-  shape[1] = -1
-  model:build(shape)
-  inference.make_metrics(model)
+  model:build(data.build_shape(set))
+  heads.make_metrics(model)
   targets.check(who, model, set)
   model:sync()
   model.optimizer:bind(model:entries())
@@ -51,6 +49,7 @@ end
 
 --- One step on one batch, outside fit. Returns loss and gradient norm.
 function training.train_on_batch(model, x, y, given)
+  inference.require_compiled(model, "train_on_batch")
   local set = data.read("train_on_batch", model, x, y, given)
   prepare(model, set, "train_on_batch")
   local value, norm, problem = step(model, set, "")
@@ -87,7 +86,7 @@ local classifies = { binary_crossentropy = true, categorical_crossentropy = true
   sparse_categorical_crossentropy = true, hinge = true, squared_hinge = true }
 
 local function warn_about(model, validation)
-  if not validation or not classifies[model.loss.name] then return end
+  if not validation or #model.heads > 1 or not classifies[model.loss.name] then return end
   local class = data.single_class(validation)
   if class then
     io.stderr:write(("fit: warning: all %d validation samples are of class %d; validation_split takes "
@@ -112,7 +111,7 @@ local function run_epoch(model, set, read, run)
   local sums = { loss = 0, norm = 0, rows = 0 }
   local logs
   note_padding(read, run, order)
-  inference.reset_metrics(model)
+  heads.reset(model)
   for i = 1, run.steps do
     local batch = data.batch(set, i, read.batch_size, order)
     if read.trim then batches.trim(batch, read.timed) end
@@ -125,7 +124,7 @@ local function run_epoch(model, set, read, run)
     end
     sums.loss, sums.rows = sums.loss + value * batch.rows, sums.rows + batch.rows
     sums.norm = sums.norm + norm * batch.rows
-    logs = inference.logs(model, sums.loss / sums.rows)
+    logs = heads.logs(model, sums.loss / sums.rows)
     logs.gradient_norm = sums.norm / sums.rows
     run.callbacks:call("on_batch_end", i, logs)
     run.progress:batch_end(i, logs)
@@ -166,22 +165,17 @@ local function run_epochs(model, set, validation, read, run)
   end
 end
 
--- Whether the first layer fixes the number of steps, so that a batch cannot be narrower.
-local function fixed_width(model)
-  local first = model.layers[1]
-  local shape = first.full_shape and first:full_shape()
-  return first.input_length ~= nil or shape ~= nil and (shape[2] or -1) > 0
-end
-
 local function prepare_buckets(model, set, read)
   if not read.bucket_by_length then return end
+  if set.inputs > 1 then error("fit: bucket_by_length serves models with one input", 0) end
   local ids = set.x:dtype() == "int32" and #set.x:shape() == 2
   if not set.lengths and not ids then
     error("fit: bucket_by_length needs lengths, or x as (batch, time) of ids padded with 0", 0)
   end
   read.bucket_lengths = set.lengths or batches.lengths(set.x)
-  read.trim = (set.lengths ~= nil or inference.masks_padding(model)) and not fixed_width(model)
-  read.timed = #model:output_shape(model.input_shape) > 2
+  read.trim = (set.lengths ~= nil or inference.masks_padding(model)) and not model:fixed_width()
+  read.timed = true
+  for _, shape in ipairs(model:head_shapes()) do read.timed = read.timed and #shape > 2 end
 end
 
 local function count_steps(set, read)
@@ -195,12 +189,13 @@ end
 -- Ctrl-C ends the epoch after the current batch: the model keeps what it has learnt, the history its
 -- whole epochs; `history.interrupted` is true and `history.partial` has the values of the epoch that
 -- was cut. A second Ctrl-C ends the process.
--- @tparam tensor|table x (N, …), or texts when the model has a tokenizer
+-- @tparam tensor|table x (N, …), or texts when the model has a tokenizer. A Model with several inputs
+-- takes a list of them, or a table by their names; so for y, sample_weight and lengths
 -- @tparam tensor|table y (N, …)
 -- @tparam[opt] table given `batch_size` 32, `epochs` 1 (the number of the last epoch),
 -- `initial_epoch` 0, `validation_split` 0 and `validation_method` "last" (Keras's: the last rows,
 -- before any shuffling), "shuffled" or "stratified" (by class), `validation_data`
--- { x, y[, sample_weight], lengths = … }, `shuffle` true, `class_weight` { [id] = weight },
+-- { x, y[, sample_weight], lengths = … }, `shuffle` true, `class_weight` { [id] = weight } (for one output),
 -- `sample_weight` (N) or (N,T), `lengths` (N; the first so many steps of each row are real, and
 -- layers get the mask that says so), `bucket_by_length` false (batches of like lengths, by `lengths`
 -- or by the ids that are not 0), `callbacks`, `verbose` 1. When initial_epoch is the epoch at which

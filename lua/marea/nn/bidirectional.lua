@@ -100,7 +100,8 @@ function Bidirectional:reset_states()
 end
 
 function Bidirectional:compute_mask(_, mask)
-  return self.return_sequences and mask or nil
+  if not self.return_sequences or not mask then return nil end
+  return self.merge_mode == "none" and { mask, mask } or mask
 end
 
 function Bidirectional:output_shape(shape)

@@ -1,8 +1,10 @@
 --- Input: declares the shape of a sample, so that a model is built when it is made.
 local Layer = require "marea.nn.layer"
 local options = require "marea.nn.options"
+local symbolic = require "marea.nn.symbolic"
 
---- `shape` is without the batch axis; -1 is any size.
+--- `shape` is without the batch axis; -1 is any size. `dtype` is "real" (the default) or "int32" for
+-- ids. It may be the first layer of a Sequential, and layers may be called on it to make a Model.
 -- @usage marea.Input{ { 200 }, dtype = "int32" }
 local Input = Layer:extend("Input", {
   builtin = true,
@@ -20,6 +22,17 @@ function Input:init()
   for axis, size in ipairs(self.shape) do
     if size ~= -1 then options.integer("Input", "shape[" .. axis .. "]", size) end
   end
+  if self.dtype ~= nil then options.choice("Input", "dtype", self.dtype, { "real", "int32" }) end
+end
+
+--- What layers are called on in a Model.
+function Input:symbol()
+  if not self.output then
+    self:build(self:full_shape())
+    local node = { layer = self, inputs = {}, outputs = {} }
+    self.output = symbolic.new(node, 1, self:full_shape(), self.dtype)
+  end
+  return self.output
 end
 
 --- The shape with the batch axis.

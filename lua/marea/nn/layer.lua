@@ -20,9 +20,11 @@
 --
 -- and is then trained, saved and loaded like any other.
 -- @classmod marea.nn.Layer
+local masks = require "marea.nn.masks"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
+local symbolic = require "marea.nn.symbolic"
 local weights = require "marea.nn.weights"
 
 local Layer = { class_name = "Layer", builtin = true }
@@ -30,6 +32,13 @@ Layer.__index = Layer
 
 --- Whether the class takes a sparse matrix (marea.sparse) as its input.
 Layer.takes_sparse = false
+
+--- Whether the class takes a list of tensors as its input: `layer({ a, b }, { mask = { ma, mb } })`.
+-- `build`, `call`, `compute_mask` and `output_shape` then get lists too.
+Layer.takes_list = false
+
+--- Names of options in a call that only this class knows; `call` finds them in its last argument.
+Layer.call_options = {}
 
 --- What a class does with a mask: "pass" (each step by itself; the mask goes on), "consume" (uses
 -- it; nothing goes on) or "refuse" (cannot respect it: an error with `mask_hint`).
@@ -74,46 +83,102 @@ end
 
 local call_options = { mask = true, lengths = true, initial_state = true, training = true }
 
+local function refuse_call_option(self, name)
+  local known = {}
+  for key in pairs(call_options) do known[#known + 1] = key end
+  for key in pairs(self.call_options) do known[#known + 1] = key end
+  table.sort(known)
+  raise(self, "unknown option %s in the call; the options are %s",
+    type(name) == "string" and ("%q"):format(name) or options.show(name), table.concat(known, ", "))
+end
+
 local function read_call(self, given)
   if given == nil then return {} end
   if type(given) ~= "table" then
     raise(self, "the second argument is a table of options, got %s", options.show(given))
   end
   for name in pairs(given) do
-    if not call_options[name] then
-      raise(self, "unknown option %s in the call; the options are initial_state, lengths, mask, "
-        .. "training", type(name) == "string" and ("%q"):format(name) or options.show(name))
-    end
+    if not call_options[name] and not self.call_options[name] then refuse_call_option(self, name) end
   end
   return given
 end
 
---- Calls the layer.
--- @tparam tensor x
--- @tparam[opt] table second `mask` (B,T) of 0 and 1, or `lengths` (B); `initial_state`; `training`
--- (default: true while a tape records, else false)
--- @treturn tensor the output (recurrent layers with return_state: and the states)
--- @raise naming the layer, what it expects and what came
-local function call(self, x, second)
-  if not ops.is_tensor(x) and not (self.takes_sparse and ops.is_sparse(x)) then
-    raise(self, "expects a tensor, got %s", ops.is_sparse(x)
-      and "a sparse matrix; use x:todense(), or let a Dense layer come first" or options.show(x))
+-- What a table may be: a list of tensors for a class that takes one.
+local function check_list(self, x)
+  if not self.takes_list then
+    raise(self, "expects a tensor, got %s", #x > 0 and ops.is_tensor(x[1])
+      and ("a list of %d; join them with nn.Concatenate{} or nn.Add{}"):format(#x) or options.show(x))
   end
-  local given = read_call(self, second)
-  if not self.built then self:build(x:shape()) end
-  self:sync()
-  self.extra_losses = nil
+  if #x == 0 then raise(self, "expects a list of tensors, got an empty one") end
+  for i, item in ipairs(x) do
+    if not ops.is_tensor(item) then
+      raise(self, "expects a list of tensors, item %d is %s", i, options.show(item))
+    end
+  end
+end
+
+local function check_input(self, x)
+  if ops.is_tensor(x) or self.takes_sparse and ops.is_sparse(x) then return end
+  if ops.is_sparse(x) then
+    raise(self, "expects a tensor, got a sparse matrix; use x:todense(), or let a Dense layer come first")
+  end
+  if type(x) == "table" and not getmetatable(x) then return check_list(self, x) end
+  raise(self, "expects a tensor, got %s", options.show(x))
+end
+
+local function shape_of(x)
+  if type(x) ~= "table" or getmetatable(x) then return x:shape() end
+  local shapes = {}
+  for i, item in ipairs(x) do shapes[i] = item:shape() end
+  return shapes
+end
+
+-- In a pass through a graph, a layer may be called several times and all its losses count; outside
+-- of one, those of the last call do.
+local function forget_losses(self)
+  local pass = symbolic.pass()
+  if not pass or self.loss_pass ~= pass then self.extra_losses = nil end
+  self.loss_pass = pass
+end
+
+local function inner_options(self, x, given)
   local training = given.training
   if training == nil then training = ops.recording() end
   local inner = { training = training, initial_state = given.initial_state,
     mask = self:read_mask(x, given) }
+  for name in pairs(self.call_options) do inner[name] = given[name] end
+  return inner
+end
+
+--- Calls the layer.
+-- @tparam tensor|{tensor,...} x a list for classes that take several inputs. Symbolic tensors
+-- (marea.Input and what layers gave for it) record the call for a marea.Model.
+-- @tparam[opt] table second `mask` (B,T) of 0 and 1 (a list for a list of inputs), or `lengths` (B);
+-- `initial_state`; `training` (default: true while a tape records, else false)
+-- @treturn tensor the output (recurrent layers with return_state: and the states)
+-- @raise naming the layer, what it expects and what came
+local function call(self, x, second)
+  local given = read_call(self, second)
+  if type(x) == "table" then
+    x = self:arrange_inputs(x)
+    if symbolic.among(x) then return symbolic.apply(self, x, given) end
+  end
+  check_input(self, x)
+  if not self.built then self:build(shape_of(x)) end
+  self:sync()
+  forget_losses(self)
   local outer = ops.tape_label(self.name)
-  local results = table.pack(self:call(x, inner))
+  local results = table.pack(self:call(x, inner_options(self, x, given)))
   ops.tape_label(outer)
   if not self.seen_output and ops.is_tensor(results[1]) then
-    self.seen_output = results[1]:shape()
+    self.seen_input, self.seen_output = shape_of(x), results[1]:shape()
   end
   return table.unpack(results, 1, results.n)
+end
+
+--- The inputs of a call as a list in the layer's order; a model knows its inputs by name.
+function Layer.arrange_inputs(_, x)
+  return x
 end
 
 Layer.__call = call
@@ -147,49 +212,13 @@ end
 
 -- Masks ---------------------------------------------------------------------------------------
 
-local function mask_of_lengths(self, x, lengths)
-  lengths = ops.tensor(lengths, { dtype = "int32" })
-  local shape = x:shape()
-  if #lengths:shape() ~= 1 or lengths:size(1) ~= shape[1] then
-    raise(self, "lengths must hold one number for each of %d samples, got %d", shape[1],
-      lengths:size(1) or 1)
-  end
-  lengths = ops.as_real(lengths)
-  if lengths:count() > 0 then
-    local least, most = lengths:min():item(), lengths:max():item()
-    if least < 0 or most > shape[2] then
-      raise(self, "lengths hold %d, allowed are 0 to %d (the time axis)", least < 0 and least or most,
-        shape[2])
-    end
-  end
-  local steps = ops.arange(0, shape[2] - 1):reshape({ 1, shape[2] })
-  return ops.less(steps, lengths:reshape({ shape[1], 1 }))
-end
-
---- The mask of a call, checked, or nil.
+--- The mask of a call, checked, or nil; for a list of inputs a list with gaps.
 function Layer:read_mask(x, given)
-  local mask = given.mask
-  if given.lengths ~= nil then
-    if mask ~= nil then raise(self, "give mask or lengths, not both") end
-    mask = mask_of_lengths(self, x, given.lengths)
-  end
-  if mask == nil then return nil end
-  if self.masking == "refuse" then
-    raise(self, "cannot respect the mask of its input; %s", self.mask_hint)
-  end
-  if type(mask) == "table" then mask = ops.tensor(mask) end
-  if not ops.is_tensor(mask) then
-    raise(self, "the mask must be a (batch, time) tensor of 0 and 1, got %s", options.show(mask))
-  end
-  local shape, wanted = mask:shape(), x:shape()
-  if #shape ~= 2 or shape[1] ~= wanted[1] or shape[2] ~= (wanted[2] or 0) then
-    raise(self, "the mask is (%s), expected (batch %d, time %s)", table.concat(shape, ", "),
-      wanted[1], wanted[2] or "?")
-  end
-  return mask
+  return masks.read(self, x, given)
 end
 
---- The mask of the output, given input and mask.
+--- The mask of the output, given input and mask: a (B,T) tensor or nil. A layer with several outputs
+-- whose masks differ gives a list; else what comes after the first output has no mask.
 function Layer:compute_mask(_, mask)
   return self.masking == "pass" and mask or nil
 end
@@ -218,14 +247,17 @@ function Layer:add_weight(spec)
   return weights.add(self, spec)
 end
 
---- Every weight and sub-layer's weight as { name, tensor, regularizer, constraint, trainable }.
-function Layer:entries(prefix, list)
-  prefix, list = prefix or "", list or {}
+--- Every weight and sub-layer's weight as { name, tensor, regularizer, constraint, trainable, path };
+-- those of a layer that stands in several places come once.
+function Layer:entries(prefix, list, met)
+  prefix, list, met = prefix or "", list or {}, met or {}
+  if met[self] then return list end
+  met[self] = true
   for _, entry in ipairs(self.weight_list) do
     entry.path = prefix .. entry.name
     list[#list + 1] = entry
   end
-  for _, child in ipairs(self.children) do child:entries(prefix .. child.name .. "/", list) end
+  for _, child in ipairs(self.children) do child:entries(prefix .. child.name .. "/", list, met) end
   return list
 end
 
@@ -273,12 +305,15 @@ function Layer:count_params()
   return weights.count(self:entries())
 end
 
---- Calls f(layer, path) for this layer (path "") and all layers in it ("bidirectional/forward_lstm").
-function Layer:walk(f, path)
-  path = path or ""
+--- Calls f(layer, path) for this layer (path "") and all layers in it ("bidirectional/forward_lstm"),
+-- once for each.
+function Layer:walk(f, path, met)
+  path, met = path or "", met or {}
+  if met[self] then return end
+  met[self] = true
   f(self, path)
   for _, child in ipairs(self.children) do
-    child:walk(f, path == "" and child.name or path .. "/" .. child.name)
+    child:walk(f, path == "" and child.name or path .. "/" .. child.name, met)
   end
 end
 
@@ -299,15 +334,16 @@ function Layer:regularize_activity(y)
 end
 
 --- Scalar tensors of the weights' regularisers and of `add_loss`.
-function Layer:losses(list)
-  list = list or {}
-  for _, entry in ipairs(self.weight_list) do
-    if entry.regularizer and entry.tensor.requires_grad then
-      list[#list + 1] = entry.regularizer(entry.tensor)
+function Layer:losses()
+  local list = {}
+  self:walk(function(layer)
+    for _, entry in ipairs(layer.weight_list) do
+      if entry.regularizer and entry.tensor.requires_grad then
+        list[#list + 1] = entry.regularizer(entry.tensor)
+      end
     end
-  end
-  for _, loss in ipairs(self.extra_losses or {}) do list[#list + 1] = loss end
-  for _, child in ipairs(self.children) do child:losses(list) end
+    for _, loss in ipairs(layer.extra_losses or {}) do list[#list + 1] = loss end
+  end)
   return list
 end
 
@@ -358,20 +394,23 @@ end
 -- Shapes --------------------------------------------------------------------------------------
 
 --- The shape of the output for a shape of the input (-1: unknown). A class that does not say is
--- asked by calling it on zeros, once.
+-- asked by calling it on zeros.
 function Layer:output_shape(shape)
-  local result = self.seen_output
-  if not result then
-    local trial = {}
-    for i, size in ipairs(shape) do trial[i] = size < 0 and 1 or size end
-    result = ops.no_grad(function()
-      local y = self:call(ops.zeros(trial), { training = false })
-      return y:shape()
-    end)
+  if self.seen_output and symbolic.same_but_batch(self.seen_input, shape) then
+    local result = table.move(self.seen_output, 1, #self.seen_output, 1, {})
+    result[1] = type(shape[1]) == "table" and shape[1][1] or shape[1]
+    return result
   end
-  result = table.move(result, 1, #result, 1, {})
-  result[1] = shape[1]
-  return result
+  return symbolic.infer_shapes(self, shape)[1]
+end
+
+--- The shapes of all outputs, for a call in a graph.
+-- @tparam table shape of the input, or a list of shapes
+-- @tparam[opt] table dtypes of the inputs by place
+-- @tparam[opt] table states shapes of the initial states
+-- @treturn {table,...}
+function Layer:output_shapes(shape, dtypes, states)
+  return symbolic.infer_shapes(self, shape, dtypes, states)
 end
 
 --- Checks element type, rank and, when given, the size of the last axis against what the weights

@@ -84,4 +84,21 @@ function registry.deserialize(description)
   return class:from_config(description.config)
 end
 
+local is_loading = false
+
+--- Whether an architecture is being read from a file, whose weights come after it: models with a
+-- declared shape do not build themselves then.
+function registry.loading()
+  return is_loading
+end
+
+--- The layer that a file describes, with nothing built.
+-- @raise as registry.deserialize
+function registry.load(description)
+  local before = is_loading
+  local _ <close> = setmetatable({}, { __close = function() is_loading = before end })
+  is_loading = true
+  return registry.deserialize(description)
+end
+
 return registry

@@ -2,7 +2,9 @@
 local Layer = require "marea.nn.layer"
 local options = require "marea.nn.options"
 
---- (B, T, …) → (B, T, …): applies `layer` to each step as if it were a sample.
+--- (B, T, …) → (B, T, …): applies `layer` to each step as if it were a sample; ids too, as for the
+-- words of each sentence. The mask of the steps goes on. A mask that `layer` makes itself has no place
+-- outside of it: put what makes it and what uses it into one Sequential.
 -- @usage nn.TimeDistributed{ nn.Dense{ 10, activation = "softmax" } }
 local TimeDistributed = Layer:extend("TimeDistributed", {
   builtin = true,
@@ -31,9 +33,19 @@ function TimeDistributed:build_weights(shape)
 end
 
 function TimeDistributed:call(x, call)
-  local shape = self:expect(x, 3)
-  local y = self.layer(x:reshape(step_shape(shape)), { training = call.training })
-  return y:reshape({ shape[1], shape[2], table.unpack(y:shape(), 2) })
+  local shape = x:shape()
+  if #shape < 3 then self:fail("input is (%s), expected (batch, time, …)", table.concat(shape, ", ")) end
+  local steps = x:reshape(step_shape(shape))
+  local results = table.pack(self.layer(steps, { training = call.training }))
+  if self.layer:compute_mask(steps) then
+    self:fail("%s makes a mask, which would be lost here; wrap a Sequential of it and of the layer that "
+      .. "uses the mask", tostring(self.layer))
+  end
+  for i = 1, results.n do
+    local y = results[i]
+    results[i] = y and y:reshape({ shape[1], shape[2], table.unpack(y:shape(), 2) })
+  end
+  return table.unpack(results, 1, results.n)
 end
 
 function TimeDistributed:output_shape(shape)

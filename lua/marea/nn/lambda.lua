@@ -1,0 +1,57 @@
+--- Lambda: a Lua function as a layer.
+local functions = require "marea.nn.functions"
+local Layer = require "marea.nn.layer"
+local options = require "marea.nn.options"
+
+--- f(x, call) of the input, or of a list of inputs. A model with it can be saved when `f` is a
+-- registered function or its name. `mask` says what becomes of a mask: "refuse" (the default), "pass"
+-- (each step by itself), "consume" (f uses `call.mask`).
+-- @usage nn.register_function("double", function(x) return x * 2 end)
+--   nn.Lambda{ "double", mask = "pass" }
+local Lambda = Layer:extend("Lambda", {
+  builtin = true,
+  positional = { "f" },
+  takes_list = true,
+  masking = "refuse",
+  mask_hint = 'say mask = "pass" if f treats each step by itself, or "consume" if it uses call.mask',
+  options = { f = options.required, mask = options.optional, version = options.optional },
+})
+
+function Lambda:init()
+  if self.mask ~= nil then
+    self.masking = options.choice("Lambda", "mask", self.mask, { "refuse", "pass", "consume" })
+  end
+  if type(self.f) == "string" then
+    self.run, self.version = functions.find("Lambda", self.f, self.version)
+  elseif type(self.f) == "function" then
+    self.run, self.f = self.f, functions.name_of(self.f) or self.f
+    if type(self.f) == "string" then
+      local _
+      _, self.version = functions.find("Lambda", self.f)
+    end
+  else
+    error("Lambda: f must be a function or the name of a registered one, got " .. options.show(self.f), 0)
+  end
+end
+
+function Lambda:call(x, call)
+  return self.run(x, call)
+end
+
+-- Several inputs with the mask "pass": as layers that merge do.
+function Lambda:compute_mask(x, mask)
+  if self.masking ~= "pass" then return nil end
+  if type(mask) == "table" then return require("marea.nn.masks").any(x, mask) end
+  return mask
+end
+
+function Lambda:get_config()
+  if type(self.f) == "function" then
+    self:fail("f is a function without a name, which a file cannot hold; "
+      .. 'nn.register_function("name", f) and give nn.Lambda{ "name" }, or make a class with '
+      .. "nn.Layer:extend")
+  end
+  return Layer.get_config(self)
+end
+
+return Lambda
