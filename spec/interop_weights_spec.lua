@@ -166,7 +166,7 @@ describe("interop.pytorch", function()
       assert.fails(part, interop.pytorch.save, model, path)
       assert.fails(part, interop.pytorch.load, model, path)
     end
-    refuse('pytorch.save: GRU "g": its reset gate works before',
+    refuse('GRU "g": its reset gate works before',
       nn.GRU{ 2, reset_after = false, name = "g" })
     refuse('LSTM "l": its activation is "relu", PyTorch\'s is tanh',
       nn.LSTM{ 2, activation = "relu", name = "l" })
