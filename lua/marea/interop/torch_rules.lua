@@ -9,6 +9,7 @@
 -- nn.Embedding, nn.LayerNorm and nn.BatchNorm1d (1.13 and 2).
 -- @module marea.interop.torch_rules
 local ops = require "marea.ops"
+local strange_option = require "marea.interop.strange_option"
 
 local rules = {}
 
@@ -157,6 +158,8 @@ local function refuse_cell(layer)
       .. "it after; there is no conversion: train with reset_after = true"
   end
   if not gates[layer.cell] then return "PyTorch has no such cell" end
+  local strange = strange_option(layer)
+  if strange then return ("option %s has no counterpart in PyTorch"):format(strange) end
   local allowed = layer.cell == "rnn" and { tanh = true, relu = true } or { tanh = true }
   if not allowed[layer.activation] then
     return ("its activation is %q, PyTorch's is %s"):format(layer.activation,
