@@ -26,7 +26,7 @@ local function message(bytes)
     end
   end
   while at <= #bytes do
-    local tag, value = varint(), nil
+    local tag, value = varint()
     if tag & 7 == 0 then
       value = varint()
     elseif tag & 7 == 2 then
@@ -193,7 +193,7 @@ describe("interop.onnx", function()
       Own{ name = "mine" })
     refuse("layers of the class Lambda", nn.Lambda{ function(x) return x end })
     refuse('LSTM "s": is stateful', nn.LSTM{ 2, stateful = true, name = "s" })
-    refuse("activation \"silu\" does not exist in ONNX's LSTM", nn.LSTM{ 2, activation = "silu" })
+    refuse("activation \"selu\" does not exist in ONNX's LSTM", nn.LSTM{ 2, activation = "selu" })
     refuse("none of the library's by name", nn.Dense{ 2, activation = function(x) return x end })
     refuse("of Flatten", nn.Reshape{ { 2, 2, 3 } },
       nn.TimeDistributed{ nn.Flatten{ name = "f" }, name = "t" })

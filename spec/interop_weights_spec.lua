@@ -182,7 +182,7 @@ describe("interop.pytorch", function()
       build = function(self) self.w = self:add_weight{ name = "w", shape = { 1 } } end,
       call = function(self, x) return x * self.w end,
     })
-    refuse('InteropOwn "own": has weights that PyTorch\'s names do not cover',
+    refuse('InteropOwn "own" has weights that PyTorch\'s names do not cover',
       Own{ name = "own" })
   end)
 

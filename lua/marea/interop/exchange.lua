@@ -12,11 +12,12 @@ local weights = require "marea.nn.weights"
 
 local exchange = {}
 
---- Refuses what is no model or has no weights yet.
+--- Refuses what is no model or has no weights yet. One whose shape is declared gets them now.
 function exchange.require_built(who, model)
   if type(model) ~= "table" or not model.walk or not model.entries then
     error(("%s: expected a model or a layer, got %s"):format(who, options.show(model)), 0)
   end
+  if not model.built and model.declared then model:build(model.declared) end
   if not model.built then
     error(("%s: %s has no weights yet; fit it, call it, or build(shape) it first"):format(who,
       tostring(model)), 0)
