@@ -181,6 +181,46 @@ row("inner", behind, function()
   return marea.Sequential{ words(), nn.LSTM{ 3 } }, nn.Dense{ 2, use_bias = false }
 end)
 
+gapped("cropped", function() return nn.Cropping1D{ { 1, 2 } }, nn.GRU{ 2 } end)
+gapped("padded", function() return nn.ZeroPadding1D{ { 2, 1 } }, nn.GRU{ 2 } end)
+gapped("up", function() return nn.UpSampling1D{ 3 }, nn.GRU{ 2, return_sequences = true } end)
+row("permuted", series, function() return nn.Permute{ { 2, 1 } }, nn.SimpleRNN{ 2 } end)
+row("padded before", behind, function()
+  return words(), nn.ZeroPadding1D{ { 2, 0 } }, nn.GRU{ 2 }
+end, { padding = "post" })
+row("tied", anywhere, function()
+  local both = words()
+  return both, nn.GRU{ 4, return_sequences = true }, nn.TiedDense{ both, activation = "softmax" }
+end)
+gapped("heads", function() return nn.MultiHeadAttention{ 2, 3, value_dim = 2 }, nn.GRU{ 2 } end)
+
+-- A decoder that looks at an encoder's steps, some of them hidden.
+local function looking(name, attention, given)
+  for _, x in ipairs{ series, "gaps" } do
+    local value = x == "gaps" and gaps() or x
+    case(name .. (x == "gaps" and " masked" or ""), { a = value, b = value }, function()
+      local a, b = marea.Input{ { -1, 4 }, name = "a" }, marea.Input{ { -1, 4 }, name = "b" }
+      local seen = x == "gaps" and nn.Masking{}(a) or a
+      local reader = nn.GRU{ 4, return_sequences = true }
+      local own = reader(seen)
+      local y = attention()({ reader(b), own }, given)
+      local z = attention()({ own, reader(b), own }, given)
+      return marea.Model{ inputs = { a, b }, outputs = { y, z } }
+    end)
+  end
+end
+
+looking("dot", function() return nn.Attention{ use_scale = true } end)
+looking("dot causal", function() return nn.Attention{} end, { use_causal_mask = true })
+looking("concat", function() return nn.Attention{ use_scale = true, score_mode = "concat" } end)
+looking("additive", function() return nn.AdditiveAttention{} end)
+looking("additive plain", function() return nn.AdditiveAttention{ use_scale = false } end)
+looking("many heads", function() return nn.MultiHeadAttention{ 2, 3, use_bias = false } end,
+  { use_causal_mask = true })
+row("attention to no word", anywhere, function()
+  return words(), nn.MultiHeadAttention{ 2, 2 }, nn.GlobalAveragePooling1D{}
+end)
+
 case("two texts", { title = behind, body = behind }, function()
   local title = marea.Input{ { -1 }, dtype = "int32", name = "title" }
   local body = marea.Input{ { 5 }, dtype = "int32", name = "body" }

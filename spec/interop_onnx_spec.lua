@@ -26,7 +26,8 @@ local function message(bytes)
     end
   end
   while at <= #bytes do
-    local tag, value = varint()
+    local tag = varint()
+    local value
     if tag & 7 == 0 then
       value = varint()
     elseif tag & 7 == 2 then
@@ -217,6 +218,10 @@ describe("interop.onnx", function()
     local seen = nn.Embedding{ 3, 2, mask_zero = true }(ids)
     model = marea.Model{ inputs = ids, outputs = nn.Concatenate{ 2 }{ seen, seen } }
     assert.fails("joining masked sequences along the time", onnx.export, model, path)
+    model = marea.Model{ inputs = a,
+      outputs = nn.Attention{ name = "look" }({ a, a }, { return_attention_scores = true }) }
+    assert.fails('Attention "look": option return_attention_scores of its call is not exported',
+      onnx.export, model, path)
     local states = marea.Input{ { 2 } }
     model = marea.Model{ inputs = { ids, states },
       outputs = nn.GRU{ 2 }(seen, { initial_state = { states } }) }

@@ -13,12 +13,14 @@
 --
 -- Exported are Sequential and Model (several inputs and outputs, shared layers) of Embedding,
 -- Masking, SimpleRNN, GRU, LSTM (states and initial states too), Bidirectional, Dense, Activation,
--- Conv1D, pooling, AttentionPooling1D, the normalisations, merging layers, Flatten, Reshape,
--- RepeatVector, TimeDistributed of layers that work on the last axis. Any other is named and
--- refused, among them layers of one's own, CRF and cells that ONNX does not have.
+-- TiedDense, Conv1D, pooling, the attention layers, the normalisations, merging layers except Dot,
+-- Flatten, Reshape, Permute, RepeatVector, Cropping1D, ZeroPadding1D, UpSampling1D, TimeDistributed
+-- of layers that work on the last axis. Any other is named and refused, among them layers of one's
+-- own, Lambda, CRF and cells that ONNX does not have.
 --
 -- Source: ONNX's operator documentation, sets 17 to 22.
 -- @module marea.interop.onnx
+local attention = require "marea.interop.onnx_attention"
 local exchange = require "marea.interop.exchange"
 local Graph = require "marea.interop.onnx_graph"
 local layers = require "marea.interop.onnx_layers"
@@ -49,24 +51,36 @@ local function gather(symbols, known)
   return list
 end
 
+local function check_call(node)
+  for name, value in pairs(node.call or {}) do
+    if value and not (attention[node.layer.class_name] and attention.call_options[name]) then
+      refuse(node.layer, "option %s of its call is not exported", name)
+    end
+  end
+end
+
 function containers.Model(g, model, x)
   local known, single = {}, #model.inputs == 1
   for i, symbol in ipairs(model.inputs) do known[symbol] = single and x or x[i] end
   for _, node in ipairs(model.graph.nodes) do
     if #node.inputs > 0 then
-      if node.call then refuse(node.layer, "options of its call are not exported") end
+      check_call(node)
       local list = gather(node.inputs, known)
       local values = emit(g, node.layer, node.list and list or list[1],
-        node.states and gather(node.states, known))
+        node.states and gather(node.states, known), node.call)
       for i, symbol in pairs(node.outputs) do known[symbol] = values[i] end
     end
   end
   return gather(model.outputs, known)
 end
 
+-- Classes that work on the last axis alone, whatever stands before it.
+local pointwise = { Dense = true, Activation = true, Dropout = true, LayerNormalization = true,
+  RMSNormalization = true, BatchNormalization = true }
+
 function containers.TimeDistributed(g, layer, x)
   local inner = layer.layer
-  if not layers.pointwise[inner.class_name] then
+  if not pointwise[inner.class_name] then
     refuse(layer, "of %s is not exported; what works on the last axis alone is", tostring(inner))
   end
   return { { value = emit(g, inner, { value = x.value })[1].value, mask = x.mask } }
@@ -74,12 +88,12 @@ end
 
 local function find(layer)
   local class = layer.class_name
-  -- A class of one's own cannot have a library's name, but be made from one of its classes.
-  return containers[class] or windows[class] or class ~= "pointwise" and layers[class] or nil
+  -- A class of one's own cannot have the name of one of the library's.
+  return containers[class] or windows[class] or attention[class] or layers[class]
 end
 
 -- The values that a layer gives for those it gets.
-function emit(g, layer, x, states)
+function emit(g, layer, x, states, call)
   local make = find(layer)
   if not make then
     refuse(layer, "ONNX files cannot hold layers of the class %s (marea.interop.onnx lists those that "
@@ -90,7 +104,7 @@ function emit(g, layer, x, states)
   end
   local outer = g.prefix
   g.prefix = outer .. layer.name .. "/"
-  local values = make(g, layer, x, refuse, states)
+  local values = make(g, layer, x, refuse, states, call)
   g.prefix = outer
   return values
 end

@@ -1,7 +1,7 @@
 --- Layers as ONNX nodes: a function for each class.
 --
--- `layers.CLASS(g, layer, x, refuse, states)` takes the values that go in and gives a list of those
--- that come out. A value is { value = its name in the graph, mask = a mask of onnx_masks or nil }; x
+-- `layers.CLASS(g, layer, x, refuse, states, call)` takes the values that go in (and initial states,
+-- options of the call) and gives a list of those that come out. A value is { value = its name in the graph, mask = a mask of onnx_masks or nil }; x
 -- is a list of them for layers that take lists. `refuse(layer, message, …)` raises.
 -- @module marea.interop.onnx_layers
 local activations = require "marea.interop.onnx_activations"
@@ -9,10 +9,6 @@ local masks = require "marea.interop.onnx_masks"
 local recurrent = require "marea.interop.onnx_recurrent"
 
 local layers = {}
-
---- Classes that work on the last axis alone, whatever stands before it.
-layers.pointwise = { Dense = true, Activation = true, Dropout = true, LayerNormalization = true,
-  RMSNormalization = true, BatchNormalization = true }
 
 local function activate(g, layer, y, refuse)
   local result = activations.node(g, layer.activation, y)
@@ -45,6 +41,16 @@ end
 
 function layers.Dense(g, layer, x, refuse)
   return { { value = activate(g, layer, affine(g, layer, x.value), refuse), mask = x.mask } }
+end
+
+-- With the table of the Embedding, turned.
+function layers.TiedDense(g, layer, x, refuse)
+  local words = g:once(layer:partner().embeddings, function()
+    return g:floats("embeddings", layer:partner().embeddings)
+  end)
+  local y = g:node("MatMul", { x.value, g:transpose(words, 1, 0) })
+  if layer.bias then y = g:node("Add", { y, weight(g, layer, "bias") }) end
+  return { { value = activate(g, layer, y, refuse), mask = x.mask } }
 end
 
 function layers.Activation(g, layer, x, refuse)
@@ -112,6 +118,41 @@ end
 function layers.Reshape(g, layer, x)
   local shape = g:ints{ 0, table.unpack(layer.target_shape) }
   return { { value = g:node("Reshape", { x.value, shape }) } }
+end
+
+function layers.Permute(g, layer, x)
+  return { { value = g:transpose(x.value, 0, table.unpack(layer.dims)) } }
+end
+
+-- f on the value and on the mask, which has the time as its axis 1 too.
+local function along_time(x, f, post)
+  local mask = x.mask and { value = f(x.mask.value, 2), post = post }
+  return { { value = f(x.value, 3), mask = mask } }
+end
+
+function layers.Cropping1D(g, layer, x)
+  local last = layer.cropping[2] == 0 and math.maxinteger or -layer.cropping[2]
+  return along_time(x, function(value)
+    return g:node("Slice", { value, g:ints{ layer.cropping[1] }, g:ints{ last }, g:ints{ 1 } })
+  end, x.mask and x.mask.post)
+end
+
+function layers.ZeroPadding1D(g, layer, x)
+  local before, behind = layer.padding[1], layer.padding[2]
+  return along_time(x, function(value, axes)
+    local pads = axes == 3 and { 0, before, 0, 0, behind, 0 } or { 0, before, 0, behind }
+    return g:node("Pad", { value, g:ints(pads) })
+  end, x.mask and x.mask.post and before == 0)
+end
+
+-- (B, T, …) → (B, T, size, …) → (B, size T, …)
+function layers.UpSampling1D(g, layer, x)
+  return along_time(x, function(value, axes)
+    local many = g:node("Expand", { g:unsqueeze(value, 2),
+      g:ints(axes == 3 and { 1, 1, layer.size, 1 } or { 1, 1, layer.size }) })
+    return g:node("Reshape", { many, g:ints(axes == 3 and { 0, -1, layer.input_shape[3] }
+      or { 0, -1 }) })
+  end, x.mask and x.mask.post)
 end
 
 function layers.RepeatVector(g, layer, x)
