@@ -24,7 +24,8 @@ describe("marea export", function()
 
   local function run(arguments)
     if program:sub(1, 1) ~= "/" then program = os.getenv("PWD") .. "/" .. program end
-    local process = assert(io.popen(("cd %s && %s export %s 2>&1"):format(folder, program, arguments)))
+    local command = ("cd %s && %s export %s 2>&1"):format(folder, program, arguments)
+    local process = assert(io.popen(command))
     local said = process:read("a")
     return process:close(), said
   end

@@ -1,6 +1,6 @@
 -- ONNX files: the bytes are those that onnxruntime has run, and its outputs are ours; what is in a
--- file; what is refused. With MAREA_ONNX_PYTHON (a Python that has onnx and onnxruntime) the files are
--- run again.
+-- file; what is refused. With MAREA_ONNX_PYTHON (a Python that has onnx and onnxruntime) the files
+-- are run again.
 local helper = require "spec.helper"
 local marea = require "marea"
 local cases = require "spec.interop_cases"
@@ -59,7 +59,7 @@ local function read(bytes)
   end
   for _, tensor in ipairs(graph[5]) do
     tensor = message(tensor)
-    result.initializers[tensor[8][1]] = { shape = tensor[1], kind = tensor[2][1], raw = tensor[9][1] }
+    result.initializers[tensor[8][1]] = { shape = tensor[1], raw = tensor[9][1] }
   end
   return result
 end

@@ -58,7 +58,9 @@ local torch = {
   RNN = function() return { rnn(nn.SimpleRNN) }, { rnn = "" } end,
   RNN_relu = function() return { rnn(nn.SimpleRNN, { activation = "relu" }) }, { rnn = "" } end,
   GRU_no_bias = function() return { rnn(nn.GRU, { use_bias = false }) }, { rnn = "" } end,
-  LSTM_2 = function() return { rnn(nn.LSTM), rnn(nn.LSTM, { name = "b" }) }, { rnn = "", b = "" } end,
+  LSTM_2 = function()
+    return { rnn(nn.LSTM), rnn(nn.LSTM, { name = "b" }) }, { rnn = "", b = "" }
+  end,
   LSTM_2_bi = function() return { both(nn.LSTM, "a"), both(nn.LSTM, "b") }, { a = "", b = "" } end,
   GRU_2_bi = function() return { both(nn.GRU, "a"), both(nn.GRU, "b") }, { a = "", b = "" } end,
   RNN_2_bi = function()
@@ -223,7 +225,8 @@ describe("interop.pytorch", function()
   it("says what is wrong with its arguments", function()
     local model = built(marea.zeros{ 1, 3 }, nn.Dense{ 2, name = "a" })
     assert.fails("expected a model or a layer, got number 3", interop.pytorch.save, 3, path)
-    assert.fails("has no weights yet", interop.pytorch.save, marea.Sequential{ nn.Dense{ 2 } }, path)
+    assert.fails("has no weights yet", interop.pytorch.save, marea.Sequential{ nn.Dense{ 2 } },
+      path)
     assert.fails("ends in neither .safetensors nor .npz; in Python: safetensors.torch",
       interop.pytorch.load, model, "net.pt")
     assert.fails("ends in neither", interop.pytorch.load, model, "net")

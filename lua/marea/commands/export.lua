@@ -24,8 +24,8 @@ end
 
 local readers = {
   to = function(text)
-    if text ~= "pytorch" and text ~= "keras" then fail("--to takes pytorch or keras, got " .. text) end
-    return text
+    if text == "pytorch" or text == "keras" then return text end
+    return fail("--to takes pytorch or keras, got " .. text)
   end,
   opset = function(text)
     return math.tointeger(tonumber(text)) or fail("--opset takes a number, got " .. text)
@@ -70,7 +70,8 @@ local function write(model, output, given, map)
     if given.to or next(map) then fail("--to and --map are for weights, not for an ONNX file") end
     return interop.onnx.export(model, output, given)
   end
-  local room = given.to or fail("--to pytorch or --to keras says whose weights " .. output .. " gets")
+  local room = given.to
+    or fail("--to pytorch or --to keras says whose weights " .. output .. " gets")
   given.to = nil
   if next(given) then fail("--" .. next(given) .. " is for ONNX files") end
   return interop[room].save(model, output, { map = map })

@@ -61,8 +61,8 @@ function exchange.check_map(who, map, known)
       local names = {}
       for each in pairs(known) do names[#names + 1] = each end
       table.sort(names)
-      error(("%s: map names the layer %q, which is not there; the layers with weights are %s"):format(
-        who, path, table.concat(names, ", ")), 0)
+      error(("%s: map names the layer %q, which is not there; the layers with weights are %s")
+        :format(who, path, table.concat(names, ", ")), 0)
     end
   end
 end
@@ -74,7 +74,8 @@ function exchange.save(who, plan, path, format, texts)
   for _, part in ipairs(plan) do
     for name, tensor in pairs(part.wanted) do
       if tensors[name] then
-        error(("%s: %s gives a second %q; tell them apart with map"):format(who, part.label, name), 0)
+        error(("%s: %s gives a second %q; tell them apart with map"):format(who, part.label,
+          name), 0)
       end
       tensors[name] = tensor
     end

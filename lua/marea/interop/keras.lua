@@ -7,8 +7,9 @@
 --     for w in model.weights: w.assign(weights[w.path.split("/", 1)[1]])
 --
 -- and the other way `numpy.savez("w.npz", **{ w.path: w.numpy() for w in model.weights })`; the
--- model's name in front is found and ignored. `numpy.savez("w.npz", *model.get_weights())`, which has
--- no names, is read in the order of `get_weights`. A `.weights.h5` file is refused with that hint.
+-- model's name in front is found and ignored. `numpy.savez("w.npz", *model.get_weights())`, which
+-- has no names, is read in the order of `get_weights`. A `.weights.h5` file is refused with that
+-- hint.
 -- @module marea.interop.keras
 local exchange = require "marea.interop.exchange"
 local files = require "marea.interop.files"

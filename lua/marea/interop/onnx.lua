@@ -2,14 +2,14 @@
 --
 --     assert(interop.onnx.export(model, "model.onnx"))
 --
--- The batch may have any size, and so may the time axis unless an Input declares it. Ids are int64,
--- everything else float32, in the double build too. Dropout and noise are left out: the file answers
--- as `predict` does.
+-- The batch may have any size, and so may the time axis unless an Input declares it. Ids are
+-- int64, everything else float32, in the double build too. Dropout and noise are left out: the file
+-- answers as `predict` does.
 --
--- Masks (`mask_zero`, Masking, `lengths`) become sequence_lens. ONNX only knows lengths from a row's
--- beginning; so that padding in front or between gives the same numbers as here, steps are gathered
--- and spread again, at little cost. `padding = "post"` promises that only ends are hidden and leaves
--- that out.
+-- Masks (`mask_zero`, Masking, `lengths`) become sequence_lens. ONNX only knows lengths from a
+-- row's beginning; so that padding in front or between gives the same numbers as here, steps are
+-- gathered and spread again. `padding = "post"` promises that only ends are hidden and leaves that
+-- out.
 --
 -- Exported are Sequential and Model (several inputs and outputs, shared layers) of Embedding,
 -- Masking, SimpleRNN, GRU, LSTM (states and initial states too), Bidirectional, Dense, Activation,
@@ -96,8 +96,8 @@ end
 function emit(g, layer, x, states, call)
   local make = find(layer)
   if not make then
-    refuse(layer, "ONNX files cannot hold layers of the class %s (marea.interop.onnx lists those that "
-      .. "can be exported)", layer.class_name)
+    refuse(layer, "ONNX files cannot hold layers of the class %s (marea.interop.onnx lists those "
+      .. "that can be exported)", layer.class_name)
   end
   if layer.masking == "refuse" and x.mask then
     refuse(layer, "cannot respect the mask of its input; %s", layer.mask_hint)
@@ -124,7 +124,8 @@ local function takes_ids(layer)
   return layer.class_name == "Embedding"
 end
 
--- { name, kind, sizes } of each input: of a Sequential one, whose time axis may vary unless declared.
+-- { name, kind, sizes } of each input: of a Sequential one, whose time axis may vary unless it is
+-- declared.
 function inputs_of(model)
   if model.class_name == "Model" then
     local list, names = {}, model:input_names()
@@ -229,12 +230,13 @@ local function texts_of(model)
   return texts
 end
 
---- Writes a built model (or layer) as an ONNX file, which is replaced as a whole or stays as it was.
+--- Writes a built model (or layer) as an ONNX file, which is replaced as a whole or stays as it
+-- was.
 -- @tparam Layer model
 -- @tparam string path
--- @tparam[opt] table given `opset` (17 to 22; 17); `padding` "any" (default) or "post": whether masks
--- may hide other steps than the last ones; `lengths` (false): a second input "lengths" (batch) int64
--- with the number of visible steps of each row
+-- @tparam[opt] table given `opset` (17 to 22; 17); `padding` "any" (default) or "post": whether
+-- masks may hide other steps than the last ones; `lengths` (false): a second input "lengths"
+-- (batch) int64 with the number of visible steps of each row
 -- @treturn boolean|nil true, or nil and a message when the file cannot be written
 -- @raise for a model that ONNX cannot express, naming the layer
 function onnx.export(model, path, given)
@@ -244,7 +246,9 @@ function onnx.export(model, path, given)
     error(("%s: path must be a string, got %s"):format(who, options.show(path)), 0)
   end
   read.opset = options.integer(who, "opset", read.opset, 17)
-  if read.opset > 22 then error(("%s: opset must be 17 to 22, got %d"):format(who, read.opset), 0) end
+  if read.opset > 22 then
+    error(("%s: opset must be 17 to 22, got %d"):format(who, read.opset), 0)
+  end
   options.choice(who, "padding", read.padding, { "any", "post" })
   options.boolean(who, "lengths", read.lengths)
   exchange.require_built(who, model)

@@ -153,7 +153,8 @@ local function value_info(name, kind, shape)
   local dims = {}
   for i, size in ipairs(shape or {}) do
     -- A size, a name for what may vary, or nothing known.
-    dims[i] = bytes(1, type(size) == "string" and bytes(2, size) or size >= 0 and int(1, size) or "")
+    local dim = type(size) == "string" and bytes(2, size) or size >= 0 and int(1, size) or ""
+    dims[i] = bytes(1, dim)
   end
   local tensor = int(1, types[kind]) .. bytes(2, shape and table.concat(dims))
   return bytes(1, name) .. bytes(2, bytes(1, tensor))

@@ -1,8 +1,9 @@
 --- Layers as ONNX nodes: a function for each class.
 --
--- `layers.CLASS(g, layer, x, refuse, states, call)` takes the values that go in (and initial states,
--- options of the call) and gives a list of those that come out. A value is { value = its name in the graph, mask = a mask of onnx_masks or nil }; x
--- is a list of them for layers that take lists. `refuse(layer, message, …)` raises.
+-- `layers.CLASS(g, layer, x, refuse, states, call)` takes the values that go in (and initial
+-- states, and options of the call) and gives a list of those that come out. A value is { value = its
+-- name in the graph, mask = a mask of onnx_masks or nil }; x is a list of them for layers that take
+-- lists. `refuse(layer, message, …)` raises.
 -- @module marea.interop.onnx_layers
 local activations = require "marea.interop.onnx_activations"
 local masks = require "marea.interop.onnx_masks"

@@ -84,8 +84,8 @@ local function check(layer, refuse)
   end
 end
 
--- The operator over x (B, T, D) for copies in one direction or both; gives Y (T, dirs, B, u), Y_h and
--- Y_c (dirs, B, u).
+-- The operator over x (B, T, D) for copies in one direction or both; gives Y (T, dirs, B, u), Y_h
+-- and Y_c (dirs, B, u).
 local function operator(g, copies, x, mask, initial, direction, refuse)
   local first = copies[1]
   local kind = cells[first.cell]

@@ -5,8 +5,8 @@
 -- and in Python `net.load_state_dict(safetensors.torch.load_file("lstm.safetensors"))`; the other
 -- way round, `safetensors.torch.save_file(net.state_dict(), path)` and `interop.pytorch.load`.
 --
--- A layer's names begin with its own name and a dot ("lstm.weight_ih_l0", "dense.bias") or with what
--- `map` says. Recurrent layers that `map` gives the same name are one stack: _l0, _l1, … in the
+-- A layer's names begin with its own name and a dot ("lstm.weight_ih_l0", "dense.bias") or with
+-- what `map` says. Recurrent layers that `map` gives the same name are one stack: _l0, _l1, … in the
 -- model's order. What is converted:
 --
 -- - matrices are transposed; Conv1D (k, D, F) ↔ (F, D, k);
@@ -30,8 +30,8 @@ local function rule_of(who, layer)
   local rule = rules[layer.class_name]
   if not rule then
     error(("%s: %s has weights that PyTorch's names do not cover; known are Embedding, Dense, "
-      .. "Conv1D, SimpleRNN, GRU, LSTM, Bidirectional, LayerNormalization, BatchNormalization"):format(
-      who, tostring(layer)), 0)
+      .. "Conv1D, SimpleRNN, GRU, LSTM, Bidirectional, LayerNormalization, BatchNormalization")
+      :format(who, tostring(layer)), 0)
   end
   local reason = rule.refuse and rule.refuse(layer)
   if reason then error(("%s: %s: %s"):format(who, tostring(layer), reason), 0) end

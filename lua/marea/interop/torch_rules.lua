@@ -154,8 +154,8 @@ end
 
 local function refuse_cell(layer)
   if layer.cell == "gru_before" then
-    return "its reset gate works before the matrix product (reset_after = false), PyTorch's GRU has "
-      .. "it after; there is no conversion: train with reset_after = true"
+    return "its reset gate works before the matrix product (reset_after = false), PyTorch's GRU "
+      .. "has it after; there is no conversion: train with reset_after = true"
   end
   if not gates[layer.cell] then return "PyTorch has no such cell" end
   local strange = strange_option(layer)
