@@ -299,6 +299,36 @@ static int tsne_place(lua_State *L) {
   return 1;
 }
 
+static void check_finite(lua_State *L, const marea_real *x, size_t count, const char *what) {
+  for (size_t i = 0; i < count; i++)
+    if (!(x[i] - x[i] == 0)) luaL_error(L, "%s hold NaN or an infinity", what);
+}
+
+/* neighbours(points (n, d), queries (m, d) | nil, k) → int32 (m, k) of rows from 0, reals (m, k) of
+ * squared distances; without queries the points' own neighbours, themselves left out */
+static int neighbours(lua_State *L) {
+  size_t n, d, m, columns;
+  bool themselves = lua_isnoneornil(L, 2);
+  const marea_real *points = rows_at(L, 1, &n, &d), *queries = points;
+  m = n, columns = d;
+  if (!themselves) queries = rows_at(L, 2, &m, &columns);
+  if (columns != d)
+    return luaL_error(L, "neighbours: queries have %d columns, points %d", (int)columns, (int)d);
+  check_finite(L, points, n * d, "points");
+  if (!themselves) check_finite(L, queries, m * d, "queries");
+  lua_Integer k = luaL_checkinteger(L, 3), most = (lua_Integer)n - themselves;
+  if (k < 1 || k > most)
+    return luaL_error(L, "neighbours: k is %I, allowed are 1 to %I", (LUAI_UACINT)k,
+                      (LUAI_UACINT)most);
+  int64_t size[2] = {(int64_t)m, (int64_t)k};
+  bind_box *index = bind_box_new(L);
+  bind_box_fill(L, index, marea_tensor_new(MAREA_INT32, 2, size));
+  marea_real *squared = new_matrix(L, m, (size_t)k);
+  bind_check(L, marea_neighbours(queries, m, points, n, d, (size_t)k, themselves,
+                                 marea_ints(index->x), squared));
+  return 2;
+}
+
 /* trustworthiness(x, y, k) → 0 … 1 */
 static int trustworthiness(lua_State *L) {
   size_t n, d, rows, e;
@@ -324,6 +354,7 @@ static const luaL_Reg tsne_functions[] = {
 static const luaL_Reg functions[] = {{"pca", pca_fit},
                                      {"tsne", tsne_new},
                                      {"tsne_place", tsne_place},
+                                     {"neighbours", neighbours},
                                      {"trustworthiness", trustworthiness},
                                      {NULL, NULL}};
 

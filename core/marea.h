@@ -36,6 +36,8 @@
 #include "train/npz.h"
 
 #include "kernels/eigen.h"
+#include "kernels/fourier.h"
+#include "reduce/convolution.h"
 #include "reduce/rows.h"
 #include "reduce/pca.h"
 #include "reduce/neighbours.h"

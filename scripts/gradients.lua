@@ -13,26 +13,18 @@
 local marea = require "marea"
 local nn, optim, plot = marea.nn, marea.optim, marea.plot
 
-local options = { lengths = "10,50,100,200,400", steps = "1500", seed = "1" }
-for i = 1, #arg, 2 do
-  local name = arg[i]:match("^%-%-(%a+)$")
-  if not (name and arg[i + 1] and (options[name] or name == "picture")) then
-    error("unknown option or missing value: " .. arg[i] .. " (see the top of the script)", 0)
-  end
-  options[name] = arg[i + 1]
-end
-local steps = math.tointeger(tonumber(options.steps)) or error("--steps must be a whole number", 0)
-local lengths = {}
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ lengths = "10,50,100,200,400",
+  steps = 1500, seed = 1, picture = "" }
+local steps, lengths = options.steps, {}
 for length in options.lengths:gmatch("%d+") do lengths[#lengths + 1] = math.tointeger(length) end
-local seed = math.tointeger(tonumber(options.seed)) or error("--seed must be a whole number", 0)
 local start = marea.clock()
-marea.manual_seed(seed)
+marea.manual_seed(options.seed)
 
 local UNITS <const>, BATCH <const> = 32, 64
 
 local function show(name, curves, given)
   print(plot.curves(curves, given))
-  if options.picture then
+  if options.picture ~= "" then
     given.path = ("%s/%s.png"):format(options.picture, name)
     local drawn, message = plot.curves(curves, given)
     print(drawn and "drawn: " .. given.path or message)

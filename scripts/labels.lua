@@ -5,7 +5,7 @@
 --   --data DIR      folder of conll2002-es/ and ud-english-ewt/; also the variable MAREA_DATA. Without
 --                   it: sentences with names that the script makes up
 --   --task NAME     names (default) or speech
---   --epochs N      passes over the training part (default 10; made-up sentences: 25)
+--   --epochs N      passes over the training part (default 8; made-up sentences: 25)
 --   --units N       units of the LSTM in each direction (default 100; made-up sentences: 24)
 --   --limit N       use only N sentences of each part (to try things out)
 --   --seed N        seed of all random numbers (default 1)
@@ -17,24 +17,13 @@
 local marea = require "marea"
 local nn, ops = marea.nn, require "marea.ops"
 
-local options = { data = os.getenv("MAREA_DATA"), task = "names", seed = "1" }
-local known = { data = true, task = true, epochs = true, units = true, limit = true, seed = true }
-for i = 1, #arg, 2 do
-  local name = arg[i]:match("^%-%-(%a+)$")
-  if not known[name] or not arg[i + 1] then
-    error("unknown option or missing value: " .. arg[i] .. " (see the top of the script)", 0)
-  end
-  options[name] = arg[i + 1]
-end
-for _, name in ipairs{ "epochs", "units", "limit", "seed" } do
-  options[name] = options[name] and (math.tointeger(tonumber(options[name]))
-    or error("--" .. name .. " must be a whole number", 0))
-end
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ task = "names", seed = 1, epochs = 0,
+  units = 0, limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "" }
 local tasks = { names = "conll2002_es", speech = "ud_english_ewt" }
 if not tasks[options.task] then error("--task must be names or speech", 0) end
-local made_up = options.data == nil or options.data == ""
-local epochs = options.epochs or (made_up and 25 or 10)
-local units = options.units or (made_up and 24 or 100)
+local made_up = options.data == ""
+local epochs = options.epochs > 0 and options.epochs or (made_up and 25 or 8)
+local units = options.units > 0 and options.units or (made_up and 24 or 100)
 local start = marea.clock()
 
 local function say(format, ...)
@@ -89,11 +78,9 @@ if made_up then
 else
   corpus = assert(marea.corpora[tasks[options.task]]{ dir = options.data })
 end
-if options.limit then
-  for _, part in pairs(corpus) do
-    for _, list in pairs{ part.sentences, part.tags } do
-      for i = #list, options.limit + 1, -1 do list[i] = nil end
-    end
+for _, part in pairs(corpus) do
+  for _, list in pairs{ part.sentences, part.tags } do
+    for i = #list, options.limit + 1, -1 do list[i] = nil end
   end
 end
 say("%d sentences to learn from, %d to choose by, %d to be judged by", #corpus.train.sentences,

@@ -1,16 +1,15 @@
 # The Debian packages Marea needs, and how to get the missing ones. Sourced by the other scripts.
 #
 #   build:  gcc libc6-dev cmake ninja-build pkg-config
-#   core:   libopenblas-dev (matrix products, eigenvectors), libfftw3-dev (Fourier
-#           transforms for t-SNE), libutf8proc-dev (Unicode), libjansson-dev (JSON), zlib1g-dev
-#           (gzip)
+#   core:   libopenblas-dev (matrix products, eigenvectors), libutf8proc-dev (Unicode),
+#           libjansson-dev (JSON), zlib1g-dev (gzip)
 #   Lua:    liblua5.4-dev (the language), libedit-dev (line editing in the REPL)
 #   corpora: curl (scripts/corpus fetches with it), unzip (archives of some sets)
 #   plots:  gnuplot-nox (pictures as PNG and SVG; optional, asked for by name when it is missing)
 #   tests:  lua-busted (specs), lua-check (lint), clang-format-14 (format), unicode-data and bzip2
 #           (Unicode's own tests; without them a few specs are pending), gnuplot-nox
 #   fuzz:   clang-14 with libFuzzer and the sanitizers, only for scripts/test --fuzz
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libopenblas-dev libfftw3-dev \
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libopenblas-dev \
 libutf8proc-dev libjansson-dev zlib1g-dev liblua5.4-dev libedit-dev"
 TEST_PACKAGES="lua5.4 lua-busted lua-check clang-format-14 unicode-data bzip2 gnuplot-nox"
 FUZZ_PACKAGES="clang-14 libclang-rt-14-dev llvm-14"

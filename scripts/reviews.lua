@@ -22,29 +22,11 @@ local nn, text = marea.nn, marea.text
 
 local order = { "rnn", "gru", "lstm", "bilstm", "conv", "attention", "words", "phrases" }
 
-local function read_arguments()
-  local read = { words = "20000", seed = "1", data = os.getenv("MAREA_DATA"),
-    models = table.concat(order, ",") }
-  local known = { data = true, models = true, vectors = true, words = true, maxlen = true,
-    limit = true, epochs = true, seed = true }
-  for i = 1, #arg, 2 do
-    local name = arg[i]:match("^%-%-(%a+)$")
-    if not known[name] or not arg[i + 1] then
-      error("unknown option or missing value: " .. arg[i] .. " (see the top of the script)", 0)
-    end
-    read[name] = arg[i + 1]
-  end
-  for _, name in ipairs{ "words", "maxlen", "limit", "epochs", "seed" } do
-    read[name] = read[name] and (math.tointeger(tonumber(read[name]))
-      or error("--" .. name .. " must be a whole number", 0))
-  end
-  if read.data == "" then read.data = nil end
-  return read
-end
-
-local options = read_arguments()
-local small = options.data == nil
-local maxlen = options.maxlen or (small and 60 or 300)
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ words = 20000, maxlen = 0,
+  limit = math.maxinteger, epochs = 0, seed = 1, vectors = "", data = os.getenv("MAREA_DATA") or "",
+  models = table.concat(order, ",") }
+local small = options.data == ""
+local maxlen = options.maxlen > 0 and options.maxlen or (small and 60 or 300)
 local start = marea.clock()
 
 local function say(format, ...)
@@ -67,7 +49,7 @@ local y, y_test = train.labels, test.labels
 local function learn(model, x, given)
   local stop = marea.callbacks.EarlyStopping{ monitor = "val_loss", patience = given.patience,
     restore_best_weights = true }
-  local history = model:fit(x, y, { epochs = options.epochs or given.epochs,
+  local history = model:fit(x, y, { epochs = options.epochs > 0 and options.epochs or given.epochs,
     batch_size = given.batch_size, validation_split = 0.1, callbacks = { stop }, verbose = 0,
     bucket_by_length = given.bucket })
   return #history.history.loss
@@ -78,7 +60,7 @@ end
 local ids, ids_test, tokenizer, weights
 
 local function published(words)
-  local path = options.vectors or not small
+  local path = options.vectors ~= "" and options.vectors or not small
     and options.data .. "/../glove/glove.6B.50d.top10000.txt.gz"
   if not path or path == "none" then return nil end
   local vectors, message = marea.embeddings.load(path)

@@ -15,30 +15,10 @@ local nn = marea.nn
 
 -- What to run ------------------------------------------------------------------------------------
 
-local function read_arguments()
-  local options = { model = "lstm", words = "10000", seed = "1", data = os.getenv("MAREA_DATA") }
-  local known = { data = true, model = true, epochs = true, words = true, maxlen = true,
-    seed = true, limit = true, save = true }
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match("^%-%-(%a+)$")
-    if not name or not known[name] or not arg[i + 1] then
-      error("unknown option or missing value: " .. arg[i] .. " (see the top of the script)", 0)
-    end
-    options[name] = arg[i + 1]
-    i = i + 2
-  end
-  for _, name in ipairs{ "epochs", "words", "maxlen", "seed", "limit" } do
-    if options[name] then
-      options[name] = math.tointeger(tonumber(options[name]))
-        or error("--" .. name .. " must be a whole number", 0)
-    end
-  end
-  return options
-end
-
-local options = read_arguments()
-local small = options.data == nil or options.data == ""
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){
+  model = "lstm", words = 10000, seed = 1, epochs = 0, maxlen = 0,
+  limit = math.maxinteger, save = "", data = os.getenv("MAREA_DATA") or "" }
+local small = options.data == ""
 
 -- Each entry: the layers after the embedding, the embedding's width, learning rate, epochs.
 local recipes = {
@@ -51,8 +31,8 @@ local recipes = {
 local recipe = recipes[options.model] or error("there is no model " .. options.model, 0)
 local width, rate, epochs, layers = table.unpack(recipe)
 if small then rate, epochs = 0.005, options.model == "flatten" and 20 or 15 end
-epochs = options.epochs or epochs
-local maxlen = options.maxlen or (small and 60 or 200)
+epochs = options.epochs > 0 and options.epochs or epochs
+local maxlen = options.maxlen > 0 and options.maxlen or (small and 60 or 200)
 
 -- Corpus → words → ids ---------------------------------------------------------------------------
 
@@ -109,10 +89,10 @@ print(("\nTest accuracy (%s): %.4f\n"):format(options.model, scores.accuracy))
 -- One file holds the model and its words: a program that loads it can read raw text ---------------
 
 model.tokenizer, model.maxlen = tokenizer, maxlen
-local path = options.save or os.tmpname()
+local path = options.save ~= "" and options.save or os.tmpname()
 assert(model:save(path))
 local loaded = assert(marea.load(path))
-if not options.save then os.remove(path) end
+if options.save == "" then os.remove(path) end
 
 local sentences = {
   "A wonderful film, I loved every minute of it and the acting is superb.",

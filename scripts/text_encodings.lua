@@ -11,29 +11,9 @@
 local marea = require "marea"
 local nn, encodings = marea.nn, marea.text.encodings
 
-local function read_arguments()
-  local options = { words = "10000", seed = "1", data = os.getenv("MAREA_DATA") }
-  local known = { data = true, words = true, epochs = true, limit = true, seed = true }
-  local i = 1
-  while arg[i] do
-    local name = arg[i]:match("^%-%-(%a+)$")
-    if not name or not known[name] or not arg[i + 1] then
-      error("unknown option or missing value: " .. arg[i] .. " (see the top of the script)", 0)
-    end
-    options[name] = arg[i + 1]
-    i = i + 2
-  end
-  for _, name in ipairs{ "words", "epochs", "limit", "seed" } do
-    if options[name] then
-      options[name] = math.tointeger(tonumber(options[name]))
-        or error("--" .. name .. " must be a whole number", 0)
-    end
-  end
-  return options
-end
-
-local options = read_arguments()
-local small = options.data == nil or options.data == ""
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ words = 10000, seed = 1, epochs = 0,
+  limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "" }
+local small = options.data == ""
 local start = marea.clock()
 marea.manual_seed(options.seed)
 
@@ -61,7 +41,7 @@ local function judge(name, x, x_test, layers, epochs, rate)
   local model = marea.Sequential(layers)
   model:compile{ optimizer = marea.optim.Adam{ learning_rate = rate },
     loss = "binary_crossentropy", metrics = { "accuracy" } }
-  model:fit(x, train.labels, { epochs = options.epochs or epochs, batch_size = 32, verbose = 0 })
+  model:fit(x, train.labels, { epochs = options.epochs > 0 and options.epochs or epochs, batch_size = 32, verbose = 0 })
   local seconds = marea.clock() - began
   local accuracy = model:evaluate(x_test, test.labels).accuracy
   results[#results + 1] = { name = name, numbers = model:count_params(), seconds = seconds,

@@ -181,20 +181,7 @@ describe("co-occurrences", function()
       local function count()
         return Cooccurrence.count(texts, { memory = 1e-5, folder = folder })
       end
-      count()
-      helper.leak_check(function()
-        local failures = 0
-        for n = 1, 1000 do
-          native.fail_at(n)
-          local ok, message = pcall(count)
-          native.fail_at(0)
-          if ok then break end
-          failures = failures + 1
-          assert.is_truthy(tostring(message):find("memory", 1, true), message)
-        end
-        assert.is_true(failures > 20 and failures < 1000)
-        collectgarbage()
-      end)
+      helper.survives_failures(count)
       nothing_left()
     end)
   end)

@@ -202,7 +202,7 @@ describe("words and numbers", function()
       ["mnist/t10k-labels-idx1-ubyte"] = "\0\0\8\1\0\0\0\2xx" }
     fails_with('line 1: the score is "four"', corpora.wordsim{ "rg65", dir = root })
     fails_with('line 3: expected ": section" or four words', corpora.analogies{ dir = root })
-    fails_with('line 2: "x" is no number', corpora.glove{ "g", dir = root })
+    fails_with('line 2: number 2 is "x", expected a finite number', corpora.glove{ "g", dir = root })
     fails_with('row 2, column "Sales": "-" is no number', corpora.time_series{ "shampoo", dir = root })
     fails_with("2 labels for 1 images", corpora.mnist{ dir = root })
     fails_with("has no t10k-images-idx3-ubyte", corpora.mnist{ dir = "/nowhere" })

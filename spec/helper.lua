@@ -83,4 +83,23 @@ function helper.data_folder()
   end
 end
 
+--- f succeeds when no memory is missing; with the first, second … allocation failing it raises an error
+-- that says so, and leaves nothing behind.
+function helper.survives_failures(f, least, most)
+  f()
+  helper.leak_check(function()
+    local failures = 0
+    for n = 1, 1000 do
+      native.fail_at(n)
+      local ok, message = pcall(f)
+      native.fail_at(0)
+      if ok then break end
+      failures = failures + 1
+      assert.is_truthy(tostring(message):find("memory", 1, true), message)
+    end
+    assert.is_true(failures > (least or 20) and failures < (most or 1000))
+    collectgarbage()
+  end)
+end
+
 return helper

@@ -1,5 +1,6 @@
 #include "reduce/neighbours.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -7,12 +8,13 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
+#include "kernels/simd/map_loops.h"
 
 enum {
-  ROWS = 64,      /* queries of a piece */
+  ROWS = 128,     /* queries of a piece */
   COLUMNS = 1024, /* points of a block of products */
   SPARE = 8,      /* candidates more than k: the products round, exact distances decide */
-  STRIP = 16      /* distances looked at together */
+  STRIP = 128     /* distances looked at together */
 };
 
 typedef struct candidate {
@@ -60,20 +62,19 @@ static void offer(candidate *heap, size_t kept, size_t *size, candidate new) {
  * that |p|^2 - 2 p q orders them as the distance does. */
 static void offer_block(const search *s, size_t query, size_t first, size_t count,
                         const marea_real *products, candidate *heap, size_t *size) {
+  const marea_map_table *loops = MAREA_PICK(marea_map);
   for (size_t strip = 0; strip < count; strip += STRIP) {
-    size_t end = strip + STRIP < count ? strip + STRIP : count;
-    marea_real distance[STRIP];
-    marea_real bound =
-        *size < s->kept ? (marea_real)MAREA_REAL_LARGEST : (marea_real)heap[0].distance;
-    int near = 0;
-    for (size_t j = strip; j < end; j++) {
-      marea_real value = s->norms[first + j] - 2 * products[j];
-      distance[j - strip] = value;
-      near |= value <= bound;
+    size_t length = strip + STRIP < count ? STRIP : count - strip;
+    int32_t places[STRIP];
+    marea_real values[STRIP];
+    marea_real bound = (marea_real)(*size < s->kept ? HUGE_VAL : heap[0].distance);
+    size_t found =
+        loops->nearer(s->norms + first + strip, products + strip, length, bound, places, values);
+    for (size_t j = 0; j < found; j++) {
+      size_t point = first + strip + (size_t)places[j];
+      if (!(s->themselves && point == query))
+        offer(heap, s->kept, size, (candidate){(double)values[j], (int32_t)point});
     }
-    for (size_t j = strip; near && j < end; j++)
-      if (!(s->themselves && first + j == query))
-        offer(heap, s->kept, size, (candidate){(double)distance[j - strip], (int32_t)(first + j)});
   }
 }
 

@@ -6,21 +6,19 @@
  * read off the spline through the result. Dividing K's transform by the splines' own, once for
  * spreading and once for reading, makes phi right at the nodes (Essmann et al., 1995).
  *
- * Only the rows that hold points are transformed. A column is transformed, multiplied and brought
- * back at once, four of them at a time: a line of the cache. All in double precision: while the map
- * is small phi is nearly the same everywhere, and its slopes would drown in float's rounding. */
-#include <fftw3.h>
+ * All in double precision: while the map is small phi is nearly the same everywhere, and its slopes
+ * would drown in float's rounding. */
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "kernels/fourier.h"
+#include "reduce/convolution.h"
 #include "reduce/tsne_internal.h"
 
 enum {
   SUPPORT = 6,        /* nodes of a B-spline of degree 5 */
-  COLUMNS = 4,        /* of a block */
   BAND = 16,          /* rows of nodes of a piece */
   NODES = 2048,       /* across a map, at most: a wider one gets a coarser grid */
   LEAST = 16,         /* size of a transform */
@@ -30,37 +28,22 @@ static const double STEP = 0.4; /* between nodes; K is about 1 wide */
 
 struct tsne_grid {
   double step, origin[2];
-  size_t used[2];      /* nodes that points touch, along x and y */
-  size_t size[2];      /* of the transform: no wrapping round onto the used ones */
-  size_t width;        /* complex columns, a multiple of COLUMNS */
-  fftw_complex *field; /* (size[1], width); its rows hold reals before and after */
-  double *kernel;      /* (size[1], width): the transform of K, divided */
-  fftw_plan row_forward, row_back, columns_forward, columns_back;
+  size_t used[2]; /* nodes that points touch, along x and y */
+  size_t size[2]; /* of the transform: no wrapping round onto the used ones */
+  size_t width;   /* of a row of nodes in memory */
+  double *nodes;  /* (size[1] / 2, width) */
+  marea_convolution *convolution;
   int32_t *order;    /* points by their first row of nodes */
   int32_t *row;      /* (n): that row */
   size_t *row_start; /* (size[1] + 1) */
 };
 
-/* FFTW makes its plans in one place for the whole process. */
-static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
-
-static void drop_plans(tsne_grid *g) {
-  pthread_mutex_lock(&planner);
-  if (g->row_forward != NULL) fftw_destroy_plan(g->row_forward);
-  if (g->row_back != NULL) fftw_destroy_plan(g->row_back);
-  if (g->columns_forward != NULL) fftw_destroy_plan(g->columns_forward);
-  if (g->columns_back != NULL) fftw_destroy_plan(g->columns_back);
-  pthread_mutex_unlock(&planner);
-  g->row_forward = g->row_back = g->columns_forward = g->columns_back = NULL;
-}
-
 static void drop_arrays(tsne_grid *g) {
-  drop_plans(g);
-  marea_free(g->field);
-  marea_free(g->kernel);
+  marea_convolution_free(g->convolution);
+  marea_free(g->nodes);
   marea_free(g->row_start);
-  g->field = NULL;
-  g->kernel = NULL;
+  g->convolution = NULL;
+  g->nodes = NULL;
   g->row_start = NULL;
   g->size[0] = g->size[1] = 0;
 }
@@ -73,48 +56,11 @@ void tsne_grid_free(tsne_grid *g) {
   marea_free(g);
 }
 
-static double *row_reals(const tsne_grid *g, size_t row) {
-  return (double *)(g->field + row * g->width);
-}
+/* ---- the grid ---- */
 
-/* ---- sizes, plans, the kernel ---- */
-
-/* The next size, at least n, that is even and has small factors only. */
-static size_t good_size(size_t n) {
-  for (size_t size = n + n % 2;; size += 2) {
-    size_t rest = size;
-    while (rest % 2 == 0) rest /= 2;
-    while (rest % 3 == 0) rest /= 3;
-    while (rest % 5 == 0) rest /= 5;
-    if (rest == 1) return size;
-  }
-}
-
-/* FFTW_ESTIMATE measures nothing: the same plan, and the same bits, each time. */
-static bool make_plans(tsne_grid *g) {
-  int rows = (int)g->size[1], columns = (int)g->size[0], width = (int)g->width;
-  double *reals = row_reals(g, 0);
-  pthread_mutex_lock(&planner);
-  g->row_forward = fftw_plan_dft_r2c_1d(columns, reals, g->field, FFTW_ESTIMATE);
-  g->row_back = fftw_plan_dft_c2r_1d(columns, g->field, reals, FFTW_ESTIMATE);
-  g->columns_forward = fftw_plan_many_dft(1, &rows, COLUMNS, g->field, NULL, width, 1, g->field,
-                                          NULL, width, 1, FFTW_FORWARD, FFTW_ESTIMATE);
-  g->columns_back = fftw_plan_many_dft(1, &rows, COLUMNS, g->field, NULL, width, 1, g->field, NULL,
-                                       width, 1, FFTW_BACKWARD, FFTW_ESTIMATE);
-  pthread_mutex_unlock(&planner);
-  return g->row_forward != NULL && g->row_back != NULL && g->columns_forward != NULL &&
-         g->columns_back != NULL;
-}
-
-static void forward_row(void *context, size_t row) {
+static double kernel_at(const void *context, double x, double y) {
   const tsne_grid *g = context;
-  fftw_execute_dft_r2c(g->row_forward, row_reals(g, row), g->field + row * g->width);
-}
-
-static void forward_columns(void *context, size_t block) {
-  const tsne_grid *g = context;
-  fftw_complex *first = g->field + block * COLUMNS;
-  fftw_execute_dft(g->columns_forward, first, first);
+  return 1 / (1 + (x * x + y * y) * g->step * g->step);
 }
 
 /* The transform of the B-spline at the nodes: (1, 26, 66, 26, 1) / 120. */
@@ -124,41 +70,40 @@ static double spline_transform(size_t i, size_t size) {
   return (66 + 52 * cos(angle) + 2 * cos(2 * angle)) / 120;
 }
 
-static void fill_kernel(tsne_grid *g) {
-  size_t columns = g->size[0], rows = g->size[1];
-  for (size_t i = 0; i < rows; i++) {
-    double y = (double)(i < rows - i ? i : rows - i) * g->step;
-    for (size_t j = 0; j < columns; j++) {
-      double x = (double)(j < columns - j ? j : columns - j) * g->step;
-      row_reals(g, i)[j] = 1 / (1 + x * x + y * y);
-    }
+/* Along an axis: dividing by its square takes out the spline of the spreading and of the reading.
+ */
+static double *spline_squares(size_t size) {
+  double *squares = marea_alloc_array(size / 2 + 1, sizeof *squares);
+  for (size_t i = 0; squares != NULL && i <= size / 2; i++) {
+    double spline = spline_transform(i, size);
+    squares[i] = spline * spline;
   }
-  marea_parallel(rows, forward_row, g);
-  marea_parallel(g->width / COLUMNS, forward_columns, g);
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < g->width; j++) {
-      double spline = spline_transform(i, rows) * spline_transform(j, columns);
-      double scale = spline * spline * (double)rows * (double)columns;
-      g->kernel[i * g->width + j] = g->field[i * g->width + j][0] / scale;
-    }
+  return squares;
+}
+
+static marea_convolution *make_convolution(const tsne_grid *g, const size_t size[2]) {
+  double *squares[2] = {spline_squares(size[0]), spline_squares(size[1])};
+  marea_convolution *made = NULL;
+  if (squares[0] != NULL && squares[1] != NULL)
+    made = marea_convolution_new(size, kernel_at, g, (const double *const *)squares);
+  marea_free(squares[0]);
+  marea_free(squares[1]);
+  return made;
 }
 
 static marea_status resize(tsne_grid *g, const size_t size[2], double step) {
   drop_arrays(g);
   g->step = step;
-  g->width = marea_pieces(size[0] / 2 + 1, COLUMNS) * COLUMNS;
-  g->field = marea_alloc_zero(size[1], g->width * sizeof *g->field);
-  g->kernel = marea_alloc_array(size[1], g->width * sizeof *g->kernel);
+  g->width = marea_pieces(size[0] / 2, MAREA_CONVOLUTION_BLOCK) * MAREA_CONVOLUTION_BLOCK;
+  g->nodes = marea_alloc_array(size[1] / 2, g->width * sizeof *g->nodes);
   g->row_start = marea_alloc_array(size[1] + 1, sizeof *g->row_start);
-  if (g->field == NULL || g->kernel == NULL || g->row_start == NULL) return MAREA_NOMEM;
+  g->convolution = make_convolution(g, size);
+  if (g->nodes == NULL || g->row_start == NULL || g->convolution == NULL) {
+    drop_arrays(g);
+    return MAREA_NOMEM;
+  }
   g->size[0] = size[0];
   g->size[1] = size[1];
-  if (!make_plans(g)) {
-    drop_arrays(g);
-    return marea_fail(MAREA_NOMEM, "tsne: no memory for a transform of %zu x %zu", size[0],
-                      size[1]);
-  }
-  fill_kernel(g);
   return MAREA_OK;
 }
 
@@ -185,12 +130,12 @@ static marea_status lay(tsne_grid *g, const marea_tsne *t, bool *too_wide) {
     if (!isfinite(extent[a])) return marea_fail(MAREA_NONFINITE, "tsne: the map diverges");
     while (extent[a] / step > NODES) step *= 2;
   }
-  bool fits = g->field != NULL && step == g->step;
+  bool fits = g->nodes != NULL && step == g->step;
   size_t size[2];
   for (int a = 0; a < 2; a++) {
     g->used[a] = (size_t)(extent[a] / step) + SUPPORT + 1;
     size_t needed = 2 * g->used[a] < LEAST ? LEAST : 2 * g->used[a];
-    size[a] = good_size(needed + needed / 32); /* room to grow for some iterations */
+    size[a] = marea_fourier_size(needed + needed / 32); /* room to grow for some iterations */
     if (needed > g->size[a] || 2 * needed < g->size[a]) fits = false;
     nodes *= (double)size[a];
   }
@@ -261,42 +206,20 @@ static void spread_point(const marea_tsne *t, size_t i, size_t low, size_t high)
   spline(place[1], wy, NULL);
   for (size_t r = 0; r < SUPPORT; r++) {
     if (row + r < low || row + r >= high) continue;
-    double *nodes = row_reals(g, row + r) + column;
+    double *nodes = g->nodes + (row + r) * g->width + column;
     for (size_t c = 0; c < SUPPORT; c++) nodes[c] += wy[r] * wx[c];
   }
 }
 
-/* A band of rows is one piece's own: it takes what falls into it from all points that reach it,
- * then transforms its rows. */
+/* A band of rows is one piece's own: it takes what falls into it from all points that reach it. */
 static void spread_piece(void *context, size_t band) {
   const marea_tsne *t = context;
   const tsne_grid *g = t->grid;
-  size_t low = band * BAND, high = low + BAND < g->size[1] ? low + BAND : g->size[1];
-  memset(g->field + low * g->width, 0, (high - low) * g->width * sizeof *g->field);
-  if (low >= g->used[1]) return;
+  size_t low = band * BAND, high = low + BAND < g->used[1] ? low + BAND : g->used[1];
+  memset(g->nodes + low * g->width, 0, (high - low) * g->width * sizeof *g->nodes);
   size_t first = low < SUPPORT - 1 ? 0 : low - (SUPPORT - 1);
-  size_t last = high < g->used[1] ? high : g->used[1];
-  for (size_t at = g->row_start[first]; at < g->row_start[last]; at++)
+  for (size_t at = g->row_start[first]; at < g->row_start[high]; at++)
     spread_point(t, (size_t)g->order[at], low, high);
-  for (size_t row = low; row < last; row++) forward_row((void *)g, row);
-}
-
-static void convolve_piece(void *context, size_t block) {
-  const tsne_grid *g = context;
-  fftw_complex *first = g->field + block * COLUMNS;
-  const double *kernel = g->kernel + block * COLUMNS;
-  fftw_execute_dft(g->columns_forward, first, first);
-  for (size_t row = 0; row < g->size[1]; row++)
-    for (size_t c = 0; c < COLUMNS; c++) {
-      first[row * g->width + c][0] *= kernel[row * g->width + c];
-      first[row * g->width + c][1] *= kernel[row * g->width + c];
-    }
-  fftw_execute_dft(g->columns_back, first, first);
-}
-
-static void back_row(void *context, size_t row) {
-  const tsne_grid *g = context;
-  fftw_execute_dft_c2r(g->row_back, g->field + row * g->width, row_reals(g, row));
 }
 
 /* phi at a point, and its slopes in units of the grid's step. */
@@ -310,7 +233,7 @@ static double read_point(const marea_tsne *t, size_t i, double slope[2]) {
   spline(place[1], wy, dy);
   slope[0] = slope[1] = 0;
   for (size_t r = 0; r < SUPPORT; r++) {
-    const double *nodes = row_reals(g, row + r) + column;
+    const double *nodes = g->nodes + (row + r) * g->width + column;
     double value = 0, along = 0;
     for (size_t c = 0; c < SUPPORT; c++) {
       value += nodes[c] * wx[c];
@@ -358,9 +281,9 @@ marea_status tsne_push_grid(marea_tsne *t) {
   }
   tsne_grid *g = t->grid;
   sort_by_row(t);
-  marea_parallel(marea_pieces(g->size[1], BAND), spread_piece, t);
-  marea_parallel(g->width / COLUMNS, convolve_piece, g);
-  marea_parallel(g->used[1], back_row, g);
+  marea_parallel(marea_pieces(g->used[1], BAND), spread_piece, t);
+  status = marea_convolution_run(g->convolution, g->used, g->nodes, g->width);
+  if (status != MAREA_OK) return status;
   size_t pieces = marea_pieces(t->n, TSNE_CHUNK);
   marea_parallel(pieces, read_piece, t);
   t->z = 0;

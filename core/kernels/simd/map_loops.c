@@ -1,5 +1,7 @@
 #include "kernels/simd/map_loops.h"
 
+#include <stdbool.h>
+
 #include "kernels/simd/vector.h"
 
 enum { BLOCK = 4096 }; /* points whose sums are kept in the element type */
@@ -91,4 +93,33 @@ static void attract(int axes, const marea_real *y, size_t stride, const int32_t 
     attract_all(3, y, stride, columns, p, count, at, force);
 }
 
-const marea_map_table LEVEL(marea_map) = {repel, attract};
+/* Whether a lane of a comparison holds. */
+INLINE bool any(vbits lanes) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)lanes, (__m512i)lanes) != 0;
+#elif defined(__AVX2__)
+  return !_mm256_testz_si256((__m256i)lanes, (__m256i)lanes);
+#else
+  marea_bits all = 0;
+  UNROLL for (size_t i = 0; i < LANES; i++) all |= lanes[i];
+  return all != 0;
+#endif
+}
+
+static size_t nearer(const marea_real *norms, const marea_real *products, size_t count,
+                     marea_real bound, int32_t *places, marea_real *values) {
+  size_t found = 0;
+  for (size_t i = 0; i < count; i += LANES) {
+    size_t left = count - i < LANES ? count - i : LANES;
+    vreal value = get(norms + i, left) - splat(2) * get(products + i, left);
+    if (!any(~(value > splat(bound)))) continue;
+    for (size_t lane = 0; lane < left; lane++)
+      if (!(value[lane] > bound)) {
+        places[found] = (int32_t)(i + lane);
+        values[found++] = value[lane];
+      }
+  }
+  return found;
+}
+
+const marea_map_table LEVEL(marea_map) = {repel, attract, nearer};

@@ -85,26 +85,13 @@ function words.glove(given)
     { name = "glove.6B.50d.top10000", dir = options.optional }, { "name" })
   local dir, message = files.folder("corpora.glove", read.dir)
   if not dir then return nil, message end
-  local path, row
+  local path, vectors
   path, message = files.find(dir, { "glove" }, read.name .. ".txt")
   if not path then return nil, message end
-  local form = { separator = " ", quote = false, header = false, columns = { 1 } }
-  local source <close> = assert(native.csv(path, " ", ""))
-  row, message = source:row()
-  if not row then return nil, message or ('"%s" is empty'):format(path) end
-  for i = 1, #row do form.columns[i] = i end
-  local columns
-  columns, message = tables.read_table(tables.csv(path, form))
-  if not columns then return nil, message end
-  local vectors = {}
-  for i = 2, #row do
-    local place
-    vectors[i - 1], place = native.numbers(columns[i])
-    if not vectors[i - 1] then
-      return nil, ('"%s" line %d: "%s" is no number'):format(path, place, columns[i][place])
-    end
-  end
-  return { words = columns[1], vectors = native.stack(vectors, 2) }
+  vectors, message = require("marea.embeddings").load(path)
+  if not vectors then return nil, message end
+  local list = vectors:words()
+  return { words = list, vectors = vectors:vectors(list) }
 end
 
 --- The word vectors that come with Marea: small, of texts that may be passed on, with rows of bytes.

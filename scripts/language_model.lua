@@ -1,0 +1,142 @@
+-- A language model: an LSTM that says how likely each next word (or character) is, judged by its
+-- perplexity (or bits a character) on text that it has not seen.
+--
+-- Usage: marea scripts/language_model.lua [options]
+--   --data DIR     folder of ptb/ and tiny-shakespeare/; also the variable MAREA_DATA. Without it: the
+--                  reviews that come with Marea
+--   --unit NAME    words (the Penn Treebank; default) or characters (Shakespeare)
+--   --units N      of each of the two LSTM layers, and of the embedding (default 200; without data 64)
+--   --steps N      steps that a gradient goes back (default 20 words, 100 characters)
+--   --batch N      streams read side by side (default 20 words, 50 characters)
+--   --epochs N     passes over the training part (default 13; without data 8)
+--   --dropout X    between the layers (default 0.2)
+--   --limit N      use only so many tokens of each part (to try things out)
+--   --seed N       seed of all random numbers (default 1)
+--
+-- The size and the length of a step are those of Zaremba, Sutskever and Vinyals (2014, "small": two
+-- layers of 200), whose test perplexity is 114.5. The text is cut into parallel streams; the layers
+-- are stateful: each window begins with the states in which the one before it ended, and gradients stop
+-- at its border (truncated back-propagation through time). The scores of words come from the table of
+-- the embedding (nn.TiedDense), which halves the model.
+local marea = require "marea"
+local nn = marea.nn
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ seed = 1, units = 0, steps = 0,
+  batch = 0, epochs = 0, limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "", unit = "words",
+  dropout = "0.2" }
+local made_up, by_words = options.data == "", options.unit == "words"
+if not by_words and options.unit ~= "characters" then error("--unit must be words or characters", 0) end
+local dropout = tonumber(options.dropout) or error("--dropout must be a number", 0)
+local function default(name, value)
+  if options[name] == 0 then options[name] = value end
+end
+default("units", made_up and 64 or 200)
+default("steps", by_words and 20 or 100)
+default("batch", by_words and 20 or 50)
+default("epochs", made_up and 8 or 13)
+marea.manual_seed(options.seed)
+local start = marea.clock()
+
+local function say(format, ...)
+  print(("%6.1f s  "):format(marea.clock() - start) .. format:format(...))
+end
+
+-- Text → streams of ids ---------------------------------------------------------------------------
+
+local function read_corpus()
+  if made_up then
+    local reviews = assert(marea.corpora.reviews{ language = "en" })
+    local parts = { train = { texts = {} }, valid = { texts = {} } }
+    for i, text in ipairs(reviews.train.texts) do
+      table.insert(parts[i % 10 == 0 and "valid" or "train"].texts, text .. " <eos>")
+    end
+    parts.test = { texts = reviews.test.texts }
+    return parts
+  elseif by_words then
+    return assert(marea.corpora.ptb{ dir = options.data })
+  end
+  local plays = assert(marea.corpora.tiny_shakespeare{ dir = options.data })
+  return { train = plays.train, valid = plays.valid, test = plays.valid }
+end
+
+local corpus = read_corpus()
+local tokenizer = marea.text.Tokenizer{ filters = "", lower = made_up, char_level = not by_words,
+  oov_token = made_up and "<unk>" or nil, num_words = made_up and 1000 or nil }
+tokenizer:fit_on_texts(corpus.train.texts)
+local V = made_up and 1000 or tokenizer.vocabulary:size() + 1
+
+-- All ids of a part in a row, laid out as `batch` streams: (batch, n). What is over at the end goes.
+local function streams(part, batch)
+  local ids = {}
+  for _, sequence in ipairs(tokenizer:texts_to_sequences(part.texts)) do
+    for _, id in ipairs(sequence) do
+      if #ids < options.limit then ids[#ids + 1] = id end
+    end
+  end
+  local length = #ids // batch
+  return marea.tensor(table.move(ids, 1, length * batch, 1, {}), { dtype = "int32" }):reshape{ batch, length }
+end
+
+local train = streams(corpus.train, options.batch)
+local valid, test = streams(corpus.valid, 10), streams(corpus.test, 10)
+say("%d tokens to learn from, %d different", train:size(1) * train:size(2), V - 1)
+
+-- Model -------------------------------------------------------------------------------------------
+
+local function uniform() return nn.initializers.RandomUniform{ minval = -0.1, maxval = 0.1 } end
+local function lstm()
+  return nn.LSTM{ options.units, return_sequences = true, stateful = true, kernel_initializer = uniform(),
+    recurrent_initializer = uniform() }
+end
+local words = nn.Embedding{ V, options.units, embeddings_initializer = uniform() }
+local model = marea.Sequential{ words, nn.Dropout{ dropout }, lstm(), nn.Dropout{ dropout }, lstm(),
+  nn.Dropout{ dropout }, nn.TiedDense{ words } }
+local loss_of = marea.losses.SparseCategoricalCrossentropy{ from_logits = true }
+
+-- Runs over the streams window by window; `learn(loss, tape)` does what is to be done with each.
+-- Returns the mean loss of a token, in nats.
+local function read_streams(ids, training, learn)
+  local total, count, last = 0, 0, ids:size(2) - 1
+  model:reset_states()
+  for first = 1, last, options.steps do
+    local steps = math.min(options.steps, last - first + 1)
+    local tape <close> = marea.tape()
+    local p = model(ids:narrow(2, first, steps), { training = training })
+    local loss = loss_of(ids:narrow(2, first + 1, steps), p)
+    if learn then learn(loss, tape) end
+    total, count = total + loss:item() * steps, count + steps
+  end
+  model:reset_states()
+  return total / count
+end
+
+local function judge(ids)
+  return marea.no_grad(function() return read_streams(ids, false) end)
+end
+
+local function show(nats)
+  if by_words then return ("perplexity %.2f"):format(math.exp(nats)) end
+  return ("%.4f bits a character"):format(nats / math.log(2))
+end
+
+-- Adam, whose rate falls along half a cosine.
+local windows = math.ceil((train:size(2) - 1) / options.steps)
+local optimizer = marea.optim.Adam{ global_clipnorm = 5,
+  learning_rate = marea.optim.schedules.CosineDecay{ 0.004, options.epochs * windows, alpha = 0.02 } }
+model:build{ options.batch, -1 }
+optimizer:build(model)
+model:summary()
+local best, kept = math.huge, nil
+for epoch = 1, options.epochs do
+  local began = marea.clock()
+  local reached = read_streams(train, true, function(loss, tape)
+    tape:backward(loss)
+    optimizer:step()
+  end)
+  local seconds = marea.clock() - began
+  local found = judge(valid)
+  if found < best then best, kept = found, model:get_weights() end
+  say("epoch %d: training %s, validation %s, %.0f tokens a second", epoch, show(reached), show(found),
+    train:size(1) * train:size(2) / seconds)
+end
+model:set_weights(kept)
+print(("\nValidation: %s; test: %s"):format(show(best), show(judge(test))))
