@@ -192,6 +192,7 @@ describe("interop.onnx", function()
     local Own = nn.Layer:extend("OnnxOwn", { call = function(_, x) return x end })
     refuse('onnx.export: OnnxOwn "mine": ONNX files cannot hold layers of the class OnnxOwn',
       Own{ name = "mine" })
+    refuse("layers of the class CRF", nn.CRF{ 3 })
     refuse("layers of the class Lambda", nn.Lambda{ function(x) return x end })
     refuse('LSTM "s": is stateful', nn.LSTM{ 2, stateful = true, name = "s" })
     refuse("activation \"selu\" does not exist in ONNX's LSTM", nn.LSTM{ 2, activation = "selu" })

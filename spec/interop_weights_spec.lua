@@ -72,6 +72,9 @@ local torch = {
     return { nn.LayerNormalization{ epsilon = 1e-5, name = "n" } }, { n = "" }
   end,
   Conv1d = function() return { nn.Conv1D{ 4, 2, dilation_rate = 2, name = "c" } }, { c = "" } end,
+  MultiheadAttention = function()
+    return { nn.MultiHeadAttention{ 2, 3, name = "m" } }, { m = "" }
+  end,
   BatchNorm1d = function()
     return { nn.BatchNormalization{ epsilon = 1e-5, name = "n" } }, { n = "" }
   end,
@@ -98,7 +101,11 @@ local keras = {
 describe("interop.pytorch", function()
   local path
 
-  before_each(function() path = os.tmpname() .. ".safetensors" end)
+  before_each(function()
+    path = os.tmpname()
+    os.remove(path)
+    path = path .. ".safetensors"
+  end)
   after_each(function() os.remove(path) end)
 
   for name, make in pairs(torch) do
@@ -176,6 +183,8 @@ describe("interop.pytorch", function()
       nn.LSTM{ 2, recurrent_activation = "hard_sigmoid" })
     refuse('its activation is "sigmoid", PyTorch\'s is tanh or relu',
       nn.SimpleRNN{ 2, activation = "sigmoid" })
+    refuse("PyTorch's needs as many features everywhere as num_heads times key_dim (4)",
+      nn.MultiHeadAttention{ 2, 2 })
     refuse("it runs backwards", nn.LSTM{ 2, go_backwards = true })
     refuse("its forward copy runs backwards", nn.Bidirectional{ nn.LSTM{ 2, go_backwards = true } })
     refuse("its two copies differ",
@@ -210,6 +219,31 @@ describe("interop.pytorch", function()
     local nothing, message = interop.pytorch.load(model, "/nowhere/x.npz")
     assert.is_nil(nothing)
     assert.match("/nowhere/x.npz", message, 1, true)
+  end)
+
+  it("works while a tape records", function()
+    local model = built(marea.zeros{ 1, 2, 3 }, nn.GRU{ 2 }, nn.Dense{ 1 })
+    local before = model:get_weights()
+    local tape <close> = marea.tape()
+    tape:backward(marea.losses.mean_squared_error(marea.ones{ 1, 1 }, model(marea.ones{ 1, 2, 3 })))
+    assert(interop.pytorch.save(model, path))
+    scramble(model)
+    assert(interop.pytorch.load(model, path))
+    for i, entry in ipairs(model:entries()) do assert.is_true(entry.tensor:same(before[i])) end
+    assert(marea.interop.onnx.export(model, path))
+  end)
+
+  it("leaves no memory behind", function()
+    local model = built(marea.zeros{ 1, 2, 3 }, nn.Bidirectional{ nn.GRU{ 2 } }, nn.Dense{ 1 })
+    local function exchange()
+      for _, room in ipairs{ interop.pytorch, interop.keras } do
+        assert(room.save(model, path))
+        assert(room.load(model, path))
+      end
+      assert.is_nil((interop.keras.load(model, "/nowhere/w.npz")))
+    end
+    exchange()
+    helper.leak_check(exchange)
   end)
 
   it("keeps gamma and beta that a layer does not have", function()
@@ -248,7 +282,11 @@ end)
 describe("interop.keras", function()
   local path
 
-  before_each(function() path = os.tmpname() .. ".npz" end)
+  before_each(function()
+    path = os.tmpname()
+    os.remove(path)
+    path = path .. ".npz"
+  end)
   after_each(function() os.remove(path) end)
 
   for name, make in pairs(keras) do

@@ -67,7 +67,8 @@ function exchange.check_map(who, map, known)
   end
 end
 
---- Writes the parts of a plan. Two of the same name are an error.
+--- Writes the parts of a plan. Two of the same name are an error. Tensors that were computed
+-- (plan.computed) may be on a tape; a file takes copies.
 -- @treturn boolean|nil true, or nil and a message
 function exchange.save(who, plan, path, format, texts)
   local tensors = {}
@@ -77,7 +78,7 @@ function exchange.save(who, plan, path, format, texts)
         error(("%s: %s gives a second %q; tell them apart with map"):format(who, part.label,
           name), 0)
       end
-      tensors[name] = tensor
+      tensors[name] = plan.computed and tensor:clone() or tensor
     end
   end
   return files.write(who, path, tensors, texts, format)

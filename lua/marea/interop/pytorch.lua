@@ -14,7 +14,8 @@
 -- - GRU with reset_after: the blocks z and r change places, both biases are kept;
 -- - Bidirectional: the backward copy's names end in _reverse;
 -- - LayerNormalization and BatchNormalization: gamma, beta, moving_mean and moving_variance are
---   weight, bias, running_mean and running_var.
+--   weight, bias, running_mean and running_var;
+-- - MultiHeadAttention: query, key and value in one in_proj_weight; out_proj.
 --
 -- What has no counterpart raises an error that names the layer: GRU with reset_after = false, other
 -- activations than PyTorch's, a layer that runs backwards alone, layers of one's own with weights.
@@ -30,7 +31,8 @@ local function rule_of(who, layer)
   local rule = rules[layer.class_name]
   if not rule then
     error(("%s: %s has weights that PyTorch's names do not cover; known are Embedding, Dense, "
-      .. "Conv1D, SimpleRNN, GRU, LSTM, Bidirectional, LayerNormalization, BatchNormalization")
+      .. "Conv1D, SimpleRNN, GRU, LSTM, Bidirectional, MultiHeadAttention, LayerNormalization, "
+      .. "BatchNormalization")
       :format(who, tostring(layer)), 0)
   end
   local reason = rule.refuse and rule.refuse(layer)
@@ -66,7 +68,7 @@ local function part_of(rule, layer, prefix, tail)
 end
 
 local function plan_of(who, model, map)
-  local plan, known, levels = { notes = {} }, {}, {}
+  local plan, known, levels = { notes = {}, computed = true }, {}, {}
   exchange.each(model, rules, function(layer, path)
     local rule = rule_of(who, layer)
     known[path] = true

@@ -6,7 +6,7 @@
 -- alone do not carry over.
 --
 -- Source of the layouts: PyTorch's documentation of nn.RNN, nn.GRU, nn.LSTM, nn.Linear, nn.Conv1d,
--- nn.Embedding, nn.LayerNorm and nn.BatchNorm1d (1.13 and 2).
+-- nn.Embedding, nn.MultiheadAttention, nn.LayerNorm and nn.BatchNorm1d (1.13 and 2).
 -- @module marea.interop.torch_rules
 local ops = require "marea.ops"
 local strange_option = require "marea.interop.strange_option"
@@ -45,6 +45,55 @@ rules.Conv1D = {
     return "PyTorch's Conv1d takes (batch, features, time)" .. (layer.padding == "causal"
       and (" and pads both sides: put %d zeros before the sequence"):format(
         (layer.kernel_size - 1) * layer.dilation_rate) or "")
+  end,
+}
+
+-- Attention -------------------------------------------------------------------------------------
+
+local PROJECTIONS <const> = { "query", "key", "value" }
+
+-- (D, heads, width) ↔ (heads width, D)
+local function flat(kernel, rows)
+  return turned(ops.reshape(kernel, { rows, -1 }))
+end
+
+rules.MultiHeadAttention = {
+  refuse = function(layer)
+    local width = layer.num_heads * layer.key_dim
+    local same_width = layer.value_dim == layer.key_dim and layer.out == width
+    for _, name in ipairs(PROJECTIONS) do
+      same_width = same_width and layer.features[name] == width
+    end
+    if not same_width then
+      return ("PyTorch's needs as many features everywhere as num_heads times key_dim (%d)"):format(
+        width)
+    end
+  end,
+  save = function(layer)
+    local kernels, biases = {}, {}
+    for i, name in ipairs(PROJECTIONS) do
+      local projection = layer.projections[name]
+      kernels[i] = flat(projection.kernel, layer.features[name])
+      biases[i] = projection.bias and ops.reshape(projection.bias, { -1 })
+    end
+    return { in_proj_weight = ops.concat(kernels, 1),
+      in_proj_bias = #biases > 0 and ops.concat(biases, 1) or nil,
+      ["out_proj.weight"] = turned(ops.reshape(layer.output_projection.kernel, { -1, layer.out })),
+      ["out_proj.bias"] = layer.output_projection.bias }
+  end,
+  load = function(layer, found)
+    local own, width = {}, layer.out
+    for i, name in ipairs(PROJECTIONS) do
+      local first = (i - 1) * width + 1
+      own[name .. "/kernel"] = ops.reshape(turned(ops.narrow(found.in_proj_weight, 1, first, width)),
+        { width, layer.num_heads, layer.key_dim })
+      own[name .. "/bias"] = found.in_proj_bias and ops.reshape(
+        ops.narrow(found.in_proj_bias, 1, first, width), { layer.num_heads, layer.key_dim })
+    end
+    own["attention_output/kernel"] = ops.reshape(turned(found["out_proj.weight"]),
+      { layer.num_heads, layer.value_dim, width })
+    own["attention_output/bias"] = found["out_proj.bias"]
+    return own
   end,
 }
 
