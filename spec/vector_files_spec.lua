@@ -113,6 +113,27 @@ describe("files of vectors", function()
     assert.fails("has no vector", bare.vector, bare, "niñas")
   end)
 
+  it("of fastText are written as fastText writes them", function()
+    local path = os.tmpname()
+    local w = assert(load(from_hex(g.fasttext)))
+    assert(w:save(path, { format = "fasttext" }))
+    local again, report = assert(embeddings.load(path))
+    assert.are.equal("fasttext", report.format)
+    assert.same(w:words(), again:words())
+    assert.near_all(w:vectors(w:words()), again:vectors(w:words()), 1e-5)
+    assert.near_all(w:vector("desconocido"), again:vector("desconocido"), 0)
+    -- An output matrix of zeros and its sizes behind what fastText put there itself.
+    local bytes = read(path)
+    local rows, width = ("<i8i8"):unpack(bytes, #bytes - 4 * #w * w.width - 15)
+    assert.same({ #w, w.width }, { rows, width })
+    assert(v:save(path, { format = "fasttext" })) -- without parts
+    same(v, (assert(embeddings.load(path))))
+    os.remove(path)
+    local blank = embeddings.Vectors{ words = { "a b" }, matrix = marea.ones{ 1, 2 } }
+    assert.fails("holds a blank or line end", blank.save, blank, path, { format = "fasttext" })
+    assert.is_nil(io.open(path))
+  end)
+
   it("hash parts of words as fastText does", function()
     for text, hash in pairs{ ["<ca"] = 1066916747, gato = 476116100, ["<año>"] = 2565029883,
       ["ñ"] = 620380921 } do

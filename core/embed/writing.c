@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "embed/number.h"
-#include "embed/output.h"
+#include "embed/output_formats.h"
 #include "embed/own_format.h"
 
 enum { ROWS_PER_PIECE = 64, PIECES = 16, NUMBER_BYTES = 17 };
@@ -50,7 +50,7 @@ static void format_piece(void *context, size_t piece) {
   }
 }
 
-static marea_status check_word(marea_text word, size_t row, const char *refused) {
+marea_status marea_output_check_word(marea_text word, size_t row, const char *refused) {
   bool bad = word.length == 0;
   for (size_t i = 0; i < word.length; i++) bad = bad || strchr(refused, word.bytes[i]) != NULL;
   if (!bad) return MAREA_OK;
@@ -64,9 +64,9 @@ static marea_status write_wave(text_writer *w, marea_output *output) {
   marea_parallel(marea_pieces(w->last - w->first, ROWS_PER_PIECE), format_piece, w);
   for (size_t at = w->first; at < w->last; at++) {
     marea_text word = marea_lexicon_word(&w->vectors->words, at);
-    marea_status status = check_word(word, at, "\n\r\t");
+    marea_status status = marea_output_check_word(word, at, "\n\r\t");
     if (status == MAREA_OK && (word.bytes[0] == ' ' || word.bytes[word.length - 1] == ' '))
-      status = check_word((marea_text){word.bytes, word.length}, at, " ");
+      status = marea_output_check_word((marea_text){word.bytes, word.length}, at, " ");
     if (status == MAREA_OK) status = marea_output_write(output, word.bytes, word.length);
     if (status == MAREA_OK)
       status = marea_output_write(output,
@@ -109,7 +109,7 @@ static marea_status write_word2vec(const marea_vectors *v, marea_output *output)
   marea_status status = row == NULL ? MAREA_NOMEM : MAREA_OK;
   for (size_t at = 0; at < v->rows && status == MAREA_OK; at++) {
     marea_text word = marea_lexicon_word(&v->words, at);
-    status = check_word(word, at, "\n ");
+    status = marea_output_check_word(word, at, "\n ");
     marea_vectors_row(v, at, row);
     if (status == MAREA_OK) status = marea_output_write(output, word.bytes, word.length);
     if (status == MAREA_OK) status = marea_output_write(output, " ", 1);
@@ -124,12 +124,16 @@ marea_status marea_vectors_save(const marea_vectors *v, const char *path,
                                 marea_vector_format format, bool header) {
   marea_output output;
   if (format == MAREA_VECTORS_OWN) return marea_own_save(v, path);
-  if (format != MAREA_VECTORS_TEXT && format != MAREA_VECTORS_WORD2VEC)
+  if (format != MAREA_VECTORS_TEXT && format != MAREA_VECTORS_WORD2VEC &&
+      format != MAREA_VECTORS_FASTTEXT)
     return marea_fail(MAREA_ARGUMENT, "vectors cannot be written in this format");
   marea_status status = marea_output_open(&output, path);
   if (status != MAREA_OK) return status;
-  if (header || format == MAREA_VECTORS_WORD2VEC) status = write_header(v, &output);
+  if (format == MAREA_VECTORS_WORD2VEC || (header && format == MAREA_VECTORS_TEXT))
+    status = write_header(v, &output);
   if (status == MAREA_OK)
-    status = format == MAREA_VECTORS_TEXT ? write_text(v, &output) : write_word2vec(v, &output);
+    status = format == MAREA_VECTORS_TEXT       ? write_text(v, &output)
+             : format == MAREA_VECTORS_WORD2VEC ? write_word2vec(v, &output)
+                                                : marea_write_fasttext(v, &output);
   return marea_output_close(&output, status);
 }

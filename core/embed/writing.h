@@ -5,9 +5,10 @@
 
 #include "embed/reading.h"
 
-/* TEXT, WORD2VEC and OWN. `header`: a text file begins with the line "V D". Numbers of text files
- * have as many digits as give the same float32 back. MAREA_ARGUMENT for a word that the format
- * cannot hold (a line end; a blank in the binary form) and for a format that cannot be written. */
+/* TEXT, WORD2VEC, FASTTEXT (.bin, with the rows of parts if there are any) and OWN. `header`: a
+ * text file begins with the line "V D". Numbers of text files have as many digits as give the same
+ * float32 back. MAREA_ARGUMENT for a word that the format cannot hold (a line end; a blank in the
+ * binary forms) and for a format that cannot be written. */
 marea_status marea_vectors_save(const marea_vectors *vectors, const char *path,
                                 marea_vector_format format, bool header);
 

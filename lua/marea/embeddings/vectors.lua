@@ -393,12 +393,14 @@ end
 -- @tparam string path a text or binary file whose name ends in .gz is packed
 -- @tparam[opt] table given `format`: "marea" (default: safetensors that is mapped when read; words,
 -- rows of any type, parts of words, card), "glove" (text), "text" (text with a header, as word2vec and
--- fastText's .vec), "word2vec" (binary); `type`: float32, float16 or int8 rows, of "marea" files
+-- fastText's .vec), "word2vec" (binary), "fasttext" (fastText's .bin, with the rows of words' parts when
+-- there are any; ranks stand for the counts, which a store has not); `type`: float32, float16 or int8
+-- rows, of "marea" files
 -- @treturn true, or nil and a message
 -- @raise for a word that the format cannot hold
 function Vectors:save(path, given)
   local read = options.read("save", given, { format = "marea", type = self.type })
-  options.choice("save", "format", read.format, { "marea", "glove", "text", "word2vec" })
+  options.choice("save", "format", read.format, { "marea", "glove", "text", "word2vec", "fasttext" })
   local core = self.core
   if read.type ~= self.type then
     options.choice("save", "type", read.type, { "float32", "float16", "int8" })
