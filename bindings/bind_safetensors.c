@@ -1,7 +1,8 @@
-/* safetensors files. */
+/* safetensors and npz files. */
 #include <string.h>
 
 #include "bind.h"
+#include "train/npz.h"
 #include "train/safetensors.h"
 
 #define BIND_FILE "marea.safetensors"
@@ -51,8 +52,10 @@ static void add_texts(lua_State *L, marea_safetensors *file) {
   }
 }
 
-/* save_tensors(path, { name = tensor, … }[, { key = text, … }]) → true, or nil and a message */
-static int save_tensors(lua_State *L) {
+typedef marea_status saver(const marea_safetensors *file, const char *path);
+typedef marea_safetensors *loader(const char *path);
+
+static int save_with(lua_State *L, saver *save) {
   const char *path = luaL_checkstring(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 3);
@@ -61,9 +64,20 @@ static int save_tensors(lua_State *L) {
   if (*box == NULL) return bind_raise(L);
   add_tensors(L, *box);
   add_texts(L, *box);
-  if (marea_safetensors_save(*box, path) != MAREA_OK) return bind_nil(L);
+  if (save(*box, path) != MAREA_OK) return bind_nil(L);
   lua_pushboolean(L, 1);
   return 1;
+}
+
+/* save_tensors(path, { name = tensor, … }[, { key = text, … }]) → true, or nil and a message */
+static int save_tensors(lua_State *L) {
+  return save_with(L, marea_safetensors_save);
+}
+
+/* save_npz(path, { name = tensor, … }) → true, or nil and a message */
+static int save_npz(lua_State *L) {
+  lua_settop(L, 2);
+  return save_with(L, marea_npz_save);
 }
 
 static void push_tensors(lua_State *L, const marea_safetensors *file) {
@@ -85,19 +99,31 @@ static void push_texts(lua_State *L, const marea_safetensors *file) {
   }
 }
 
-/* load_tensors(path) → { name = tensor, … }, { key = text, … }, or nil and a message */
-static int load_tensors(lua_State *L) {
+static int load_with(lua_State *L, loader *load) {
   const char *path = luaL_checkstring(L, 1);
   marea_safetensors **box = file_box(L);
-  *box = marea_safetensors_load(path);
+  *box = load(path);
   if (*box == NULL) return bind_nil(L);
   push_tensors(L, *box);
   push_texts(L, *box);
   return 2;
 }
 
-static const luaL_Reg functions[] = {
-    {"save_tensors", save_tensors}, {"load_tensors", load_tensors}, {NULL, NULL}};
+/* load_tensors(path) → { name = tensor, … }, { key = text, … }, or nil and a message */
+static int load_tensors(lua_State *L) {
+  return load_with(L, marea_safetensors_load);
+}
+
+/* load_npz(path) → { name = tensor, … }, {}, or nil and a message */
+static int load_npz(lua_State *L) {
+  return load_with(L, marea_npz_load);
+}
+
+static const luaL_Reg functions[] = {{"save_tensors", save_tensors},
+                                     {"load_tensors", load_tensors},
+                                     {"save_npz", save_npz},
+                                     {"load_npz", load_npz},
+                                     {NULL, NULL}};
 
 void bind_open_safetensors(lua_State *L) {
   luaL_newmetatable(L, BIND_FILE);

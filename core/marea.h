@@ -14,6 +14,7 @@
 #include "base/source.h"
 #include "base/lines.h"
 #include "base/idx.h"
+#include "base/zip.h"
 
 #include "kernels/pointwise.h"
 #include "kernels/gemm.h"
@@ -32,6 +33,7 @@
 #include "train/clipping.h"
 #include "train/optimizer.h"
 #include "train/safetensors.h"
+#include "train/npz.h"
 
 #include "kernels/eigen.h"
 #include "kernels/fourier.h"

@@ -51,6 +51,12 @@ describe("the documentation names", function()
     end)
   end
 
+  for _, room in ipairs{ "pytorch", "keras", "onnx" } do
+    it("everything in interop." .. room, function()
+      check("interop/" .. room .. ".lua", functions_of(marea.interop[room]))
+    end)
+  end
+
   it("everything in marea itself", function()
     check("init.lua", { tensor = true, zeros = true, ones = true, full = true, arange = true,
       rand = true, randn = true, manual_seed = true, threads = true, tape = true, no_grad = true,

@@ -1,0 +1,125 @@
+--- Weights under Keras's names, in Keras's layout, which is Marea's own.
+--
+-- The names are the paths of Keras 3 without the model's: "lstm/lstm_cell/kernel",
+-- "bidirectional/forward_lstm/lstm_cell/bias", "dense/kernel". In Python:
+--
+--     weights = numpy.load("w.npz")
+--     for w in model.weights: w.assign(weights[w.path.split("/", 1)[1]])
+--
+-- and the other way `numpy.savez("w.npz", **{ w.path: w.numpy() for w in model.weights })`; the
+-- model's name in front is found and ignored. `numpy.savez("w.npz", *model.get_weights())`, which
+-- has no names, is read in the order of `get_weights`. A `.weights.h5` file is refused with that
+-- hint.
+-- @module marea.interop.keras
+local exchange = require "marea.interop.exchange"
+local files = require "marea.interop.files"
+local ops = require "marea.ops"
+
+local keras = {}
+
+-- A recurrent layer's weights belong to its cell.
+local cells = { SimpleRNN = "simple_rnn_cell", GRU = "gru_cell", LSTM = "lstm_cell" }
+
+local function part_of(layer, prefix)
+  local part, own = { label = tostring(layer), wanted = {} }, {}
+  local cell = cells[layer.class_name] and cells[layer.class_name] .. "/" or ""
+  for _, entry in ipairs(layer.weight_list) do
+    local name = (prefix == "" and "" or prefix .. "/") .. cell .. entry.name
+    part.wanted[name], own[#own + 1] = entry.tensor, { entry.tensor, name }
+  end
+  function part.take(found)
+    local list = {}
+    for i, item in ipairs(own) do list[i] = { item[1], found[item[2]] } end
+    return list
+  end
+  return part
+end
+
+-- map may name a layer or one that holds it: "bidirectional" renames both copies.
+local function renamed(path, map, known)
+  local rest = path
+  while true do
+    known[rest] = true
+    if map[rest] then return map[rest] .. path:sub(#rest + 1) end
+    local shorter = rest:match("^(.*)/[^/]+$")
+    if not shorter then return path end
+    rest = shorter
+  end
+end
+
+local function plan_of(who, model, map)
+  local plan, known = { notes = {} }, {}
+  exchange.each(model, {}, function(layer, path)
+    plan[#plan + 1] = part_of(layer, renamed(path, map, known))
+  end)
+  exchange.check_map(who, map, known)
+  return plan
+end
+
+-- The part of all names before the first "/", when they have it in common and the plan has not.
+local function without_model(tensors, plan)
+  local common
+  for name in pairs(tensors) do
+    local first = name:match("^([^/]+)/")
+    if not first or (common and first ~= common) then return tensors end
+    common = first
+  end
+  for _, part in ipairs(plan) do
+    for name in pairs(part.wanted) do
+      if not common or tensors[name] then return tensors end
+    end
+  end
+  local bare = {}
+  for name, tensor in pairs(tensors) do bare[name:sub(#common + 2)] = tensor end
+  return bare
+end
+
+-- arr_0, arr_1, … get the names of the weights in their order.
+local function named(tensors, model, plan)
+  if not tensors.arr_0 then return without_model(tensors, plan) end
+  local names = {}
+  for _, part in ipairs(plan) do
+    for name, tensor in pairs(part.wanted) do names[tensor] = name end
+  end
+  local result = {}
+  for i, entry in ipairs(model:entries()) do
+    local key = ("arr_%d"):format(i - 1)
+    result[names[entry.tensor]], tensors[key] = tensors[key], nil
+  end
+  for name, tensor in pairs(tensors) do result[name] = tensor end
+  return result
+end
+
+--- Writes the weights of a built model or layer.
+-- @tparam Layer model
+-- @tparam string path ends in .safetensors or .npz
+-- @tparam[opt] table given `map` (path of a layer → its name in Keras), `format`
+-- @treturn boolean|nil true, or nil and a message when the file cannot be written
+function keras.save(model, path, given)
+  local who = "keras.save"
+  local read = exchange.read_options(who, given)
+  exchange.require_built(who, model)
+  local plan = plan_of(who, model, read.map)
+  return exchange.save(who, plan, path, read.format, { format = "keras" })
+end
+
+--- Reads weights into a built model or layer. Nothing changes unless everything fits.
+-- @tparam Layer model
+-- @tparam string path ends in .safetensors or .npz
+-- @tparam[opt] table given `map`, `format`; `strict = false` takes the layers that fit and leaves
+-- the others as they are
+-- @treturn table|nil { loaded, missing, misfits, unexpected }, or nil and a message: a file that is
+-- missing or broken, or the names and shapes that do not fit
+function keras.load(model, path, given)
+  local who = "keras.load"
+  local read = exchange.read_options(who, given)
+  exchange.require_built(who, model)
+  local plan = plan_of(who, model, read.map)
+  local tensors, message = files.read(who, path, read.format)
+  if not tensors then return nil, message end
+  return ops.no_grad(function()
+    return exchange.load(who, plan, named(tensors, model, plan), path, read.strict)
+  end)
+end
+
+return keras
