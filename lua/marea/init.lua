@@ -87,6 +87,7 @@ local parts = {
   callbacks = "marea.callbacks", text = "marea.text", sequence = "marea.sequence",
   corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
   decomposition = "marea.decomposition", manifold = "marea.manifold", plot = "marea.plot",
+  timeseries = "marea.timeseries",
 }
 -- name → module and field
 local functions = {
