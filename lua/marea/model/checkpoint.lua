@@ -3,7 +3,8 @@
 -- Tensors: weights by name (`lstm/kernel`), the optimizer's slots (`optimizer/lstm/kernel/velocity`),
 -- the states of stateful layers (`states/lstm/1`), the weights that callbacks keep
 -- (`callbacks/1/best/1`). Metadata, as JSON texts: `architecture`, `compile`, `training` (epoch,
--- iterations, random streams), `callbacks`, `tokenizer`, `text`, `extra` (texts by name that the caller put into `model.extra`). Nothing in a file is ever executed.
+-- iterations, random streams), `callbacks`, `tokenizer`, `text`, `extra` (texts by
+-- name that the caller put into `model.extra`). Nothing in a file is ever executed.
 -- @module marea.model.checkpoint
 local json = require "marea.json"
 local ops = require "marea.ops"

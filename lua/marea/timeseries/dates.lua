@@ -206,7 +206,7 @@ function dates.parse(text, format)
   if format then return parse_by(text, format) end
   local found, kind = parse_numeric(text)
   if not found and kind == nil and text:find("%a%a") then found, kind = parse_named(text) end
-  if not found and kind == nil and text:find("^%d+[/.-]%d+[/.-]%d+") then
+  if not found and kind == nil and text:find("^%d%d?[/.-]%d%d?[/.-]%d+$") then
     kind = 'day or month first? give date_format, as "%d/%m/%Y"'
   end
   return found, kind or "is no date that is known without a date_format"

@@ -229,8 +229,9 @@ function fitting.fit(self, series, given)
   if self.seed then
     native.manual_seed(self.seed)
   end
-  local info, by_step = info_of(self, prepared.z:size(2)), nil
-  self.network, by_step = new_network(self, info)
+  local info = info_of(self, prepared.z:size(2))
+  local network, by_step = new_network(self, info)
+  self.network = network
   remember(self, series)
   self.report = describe(self, prepared, train, held, held_table)
   local held_samples = #held > 0 and samples(self, held_table, held, info, by_step) or nil

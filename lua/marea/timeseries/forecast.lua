@@ -92,7 +92,7 @@ function forecast.intervals(self, prepared, origins, mean, given)
   local low, high = {}, {}
   local stream = native.new_stream(given.seed, 0)
   for n, origin in ipairs(origins) do
-    local paths, repeated = nil, {}
+    local repeated, paths = {}
     if self.strategy == "recursive" then
       paths = recursive_paths(self, prepared, origin, mean:size(2), given.paths, stream)
     else

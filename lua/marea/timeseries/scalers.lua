@@ -23,7 +23,7 @@ local function scaler(name, declared, measure)
           .. "scaled by it; leave it out"):format(name, names[d], first, last), 0)
       end
       self.shift[d], self.scale[d] = measure(self, values)
-      if not (self.scale[d] > 0) then
+      if self.scale[d] <= 0 then
         error(("%s: column %q cannot be scaled: its spread is %g; take another scaler"):format(name,
           names[d], self.scale[d]), 0)
       end
@@ -73,7 +73,7 @@ scalers.MinMaxScaler = MinMax
 function MinMax:init()
   local range = self.feature_range
   if type(range) ~= "table" or type(range[1]) ~= "number" or type(range[2]) ~= "number"
-    or not (range[1] < range[2]) then
+    or range[1] >= range[2] then
     error("MinMaxScaler: feature_range must be { low, high }, got " .. options.show(range), 0)
   end
 end

@@ -19,6 +19,7 @@ local Log = transform.class("Log", {}, {}, {})
 transforms.Log = Log
 Log.fit = transform.nothing
 
+-- Raises for a value that has no logarithm.
 local function require_positive(who, column, name, hint)
   for t, value in ipairs(column) do
     if value and value <= 0 then
@@ -27,7 +28,7 @@ local function require_positive(who, column, name, hint)
   end
 end
 
-function Log:apply(column, _, name)
+function Log.apply(_, column, _, name)
   require_positive("Log", column, name, "; values must be positive")
   return map(column, math.log)
 end
