@@ -94,6 +94,16 @@ describe("plot", function()
     assert.is_truthy(message:find("/nowhere/a.png", 1, true))
   end)
 
+  it("keeps marks and digits of a text apart", function()
+    if not gnuplot.installed() then return pending("gnuplot (package gnuplot-nox) is missing") end
+    local title = "3.14159: 1-2, ¿10^6?"
+    assert.is_true(plot.curves({ ["gain 1.5"] = { 3, 2 } }, { path = path .. ".svg", title = title,
+      log_y = true }))
+    local picture = contents(path .. ".svg")
+    assert.is_truthy(picture:find(title, 1, true))
+    assert.is_truthy(picture:find("gain 1.5", 1, true))
+  end)
+
   it("never takes a label for a command", function()
     if not gnuplot.installed() then return pending("gnuplot (package gnuplot-nox) is missing") end
     local made = path .. ".x"
@@ -153,6 +163,9 @@ describe("plot", function()
     assert.fails("unknown option \"colour\"", plot.scatter, {}, { colour = 1 })
     assert.fails("value 2 of \"a\" is no number", plot.curves, { a = { 1, "x" } })
     assert.fails("\"a\" has no values", plot.curves, { a = {} })
+    assert.fails("value 2 of \"a\" is 0; log_y draws values above 0", plot.curves, { a = { 1, 0 } },
+      { log_y = true })
+    assert.truthy(plot.curves({ a = { 1e-3, 1e5 } }, { log_y = true }):find("-3 │", 1, true))
     assert.fails("expected { name = list", plot.curves, {})
     assert.fails("value 1 is no finite number", plot.bars, { "a" }, { 1 / 0 })
     assert.fails("a list of names and as many values", plot.bars, { "a" }, { 1, 2 })

@@ -166,18 +166,49 @@ typedef struct row_sums {
   bool clear; /* the target holds nothing yet */
 } row_sums;
 
-enum { ROW_PIECES = 4, FEW_VALUES = 1 << 14 };
+enum { ROW_PIECES = 4, FEW_VALUES = 1 << 14, IDS_A_BLOCK = 256, ROWS_AHEAD = 8 };
+
+/* An id of the block whose row belongs to the piece: where its values and its row lie. */
+typedef struct row_pair {
+  int32_t id, row;
+} row_pair;
+
+/* Lists the pairs of ids first … last - 1 with rows in [from, to), without branches: half of the
+ * ids are somebody else's, in no order that could be foreseen. */
+static int list_pairs(const row_sums *s, int64_t first, int64_t last, int64_t from, int64_t to,
+                      row_pair *pairs) {
+  int count = 0;
+  for (int64_t i = first; i < last; i++) {
+    int64_t row = s->slot_of != NULL ? s->slot_of[s->ids[i]] - 1 : s->ids[i];
+    pairs[count] = (row_pair){(int32_t)(i - first), (int32_t)row};
+    count += (row >= from) & (row < to);
+  }
+  return count;
+}
+
+/* The values come from another core's cache more often than not, so they are asked for early. */
+static void add_pairs(const row_sums *s, int64_t first, const row_pair *pairs, int count) {
+  for (int j = 0; j < count; j++) {
+    if (j + ROWS_AHEAD < count) {
+      const marea_real *ahead = s->values + (first + pairs[j + ROWS_AHEAD].id) * s->width;
+      for (int64_t k = 0; k < s->width; k += 64 / (int64_t)sizeof *ahead)
+        __builtin_prefetch(ahead + k);
+    }
+    add_row(s->target + pairs[j].row * s->width, s->values + (first + pairs[j].id) * s->width,
+            s->width);
+  }
+}
 
 static void add_rows_piece(void *context, size_t piece) {
   const row_sums *s = context;
+  row_pair pairs[IDS_A_BLOCK];
   int64_t from = (int64_t)piece * s->rows_a_piece, to = from + s->rows_a_piece;
   if (to > s->rows) to = s->rows;
   if (s->clear && from < to)
     memset(s->target + from * s->width, 0, (size_t)((to - from) * s->width) * sizeof *s->target);
-  for (int64_t i = 0; i < s->n; i++) {
-    int64_t row = s->slot_of != NULL ? s->slot_of[s->ids[i]] - 1 : s->ids[i];
-    if (row >= from && row < to)
-      add_row(s->target + row * s->width, s->values + i * s->width, s->width);
+  for (int64_t first = 0; first < s->n; first += IDS_A_BLOCK) {
+    int64_t last = first + IDS_A_BLOCK < s->n ? first + IDS_A_BLOCK : s->n;
+    add_pairs(s, first, pairs, list_pairs(s, first, last, from, to, pairs));
   }
 }
 

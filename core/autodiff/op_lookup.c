@@ -9,7 +9,7 @@ typedef struct lookup_context {
   marea_tensor *ids;
 } lookup_context;
 
-enum { ROWS_A_PIECE = 1024 };
+enum { ROWS_A_PIECE = 1024, ROWS_AHEAD = 8, LINE_BYTES = 64 };
 
 /* y's rows are x's rows of the ids. */
 typedef struct row_copy {
@@ -19,12 +19,18 @@ typedef struct row_copy {
   size_t count, bytes;
 } row_copy;
 
+/* Rows lie anywhere, many of them in another core's cache: they are asked for early. */
 static void copy_piece(void *context, size_t piece) {
   const row_copy *c = context;
   size_t first = piece * ROWS_A_PIECE, last = first + ROWS_A_PIECE;
   if (last > c->count) last = c->count;
-  for (size_t i = first; i < last; i++)
+  for (size_t i = first; i < last; i++) {
+    if (i + ROWS_AHEAD < last) {
+      const char *ahead = c->from + (size_t)c->ids[i + ROWS_AHEAD] * c->bytes;
+      for (size_t k = 0; k < c->bytes; k += LINE_BYTES) __builtin_prefetch(ahead + k);
+    }
     memcpy(c->to + i * c->bytes, c->from + (size_t)c->ids[i] * c->bytes, c->bytes);
+  }
 }
 
 static void copy_rows(marea_tensor *y, const marea_tensor *x, const marea_tensor *ids,

@@ -84,8 +84,8 @@ marea.where = native.where
 
 local parts = {
   nn = "marea.nn", optim = "marea.optim", losses = "marea.losses", metrics = "marea.metrics",
-  callbacks = "marea.callbacks", text = "marea.text", sequence = "marea.sequence",
-  corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
+  callbacks = "marea.callbacks", diagnostics = "marea.diagnostics", text = "marea.text",
+  sequence = "marea.sequence", corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
   decomposition = "marea.decomposition", manifold = "marea.manifold", plot = "marea.plot",
   timeseries = "marea.timeseries",
 }

@@ -106,10 +106,10 @@ end
 
 local CHUNK <const> = 4096 -- rows looked at together, which bounds the memory of the check
 
--- The layer checks each batch, but knows places in a shuffled batch only.
+-- The layer checks each batch, but knows places in a shuffled batch only. A single batch is in order.
 local function check_ids(who, model, x)
   local layer = embedding_of(model)
-  if not layer or ops.is_sparse(x) then return end
+  if not layer or ops.is_sparse(x) or who == "train_on_batch" then return end
   for first = 1, x:size(1), CHUNK do
     local rows = math.min(CHUNK, x:size(1) - first + 1)
     local ids = ops.as_real(x:narrow(1, first, rows))

@@ -10,8 +10,11 @@ local function escape(mark)
 end
 
 --- A text as gnuplot's quoted string, in which no quote, backslash or back-tick is left.
+-- Digits behind an escape are escaped too, since gnuplot would take them for a part of it.
 function gnuplot.quote(text)
-  return '"' .. tostring(text):gsub("[^%w \x80-\xff]", escape) .. '"'
+  return '"' .. tostring(text):gsub("[^%w \x80-\xff]+%d*", function(run)
+    return (run:gsub(".", escape))
+  end) .. '"'
 end
 
 -- A path inside the command; line breaks cannot be part of it.

@@ -218,8 +218,22 @@ local function to_curves(who, curves)
   return result
 end
 
+-- Values as powers of ten; the axis must not reach 0.
+local function to_logarithms(curves)
+  for _, curve in ipairs(curves) do
+    for i, row in ipairs(curve.rows) do
+      if row[2] <= 0 then
+        error(("curves: value %d of %q is %g; log_y draws values above 0"):format(i, curve.name,
+          row[2]), 0)
+      end
+      curve.rows[i] = { row[1], math.log(row[2], 10) }
+    end
+  end
+end
+
 local function draw_curves(curves, read)
   local lines, parts = heading(read), {}
+  if read.log_y then lines[#lines + 1] = "set format y '1e%g'" end
   for i, curve in ipairs(curves) do
     parts[i] = ("%s using 1:2 with linespoints pt 7 ps 0.4 lw 1.5 lc %d title %s"):format(
       block(lines, curve.rows), i, gnuplot.quote(curve.name))
@@ -228,13 +242,25 @@ local function draw_curves(curves, read)
   return gnuplot.draw(read.path, lines, pixels(read))
 end
 
+-- The curve's name at its end, or where else on it there is room: curves may end together.
+local function label_curve(drawing, curve)
+  local rows = curve.rows
+  for _, share in ipairs{ 1, 0, 0.5, 0.25, 0.75 } do
+    local row = rows[1 + math.floor(share * (#rows - 1) + 0.5)]
+    if drawing:label(row[1], row[2], curve.name) then return end
+  end
+end
+
 --- Curves, one or several in one plot.
 -- @tparam table curves name → list of numbers (drawn over 1, 2, …), list of pairs, or tensor
--- @tparam[opt] table given `title`, `xlabel`, `ylabel`, `width`, `height`, `path`
+-- @tparam[opt] table given `title`, `xlabel`, `ylabel`, `width`, `height`, `path`; `log_y` (false): the
+-- y axis holds powers of ten (in the terminal their exponents)
 -- @treturn string the plot; with a path true, or nil and a message
 function plot.curves(curves, given)
-  local read = read_options("curves", given, {})
+  local read = read_options("curves", given, { log_y = false })
+  options.boolean("curves", "log_y", read.log_y)
   curves = to_curves("curves", curves)
+  if read.log_y then to_logarithms(curves) end
   if read.path then return draw_curves(curves, read) end
   local xs, ys = {}, {}
   for _, curve in ipairs(curves) do
@@ -247,7 +273,7 @@ function plot.curves(curves, given)
     for i = 2, #rows do
       drawing:line(rows[i - 1][1], rows[i - 1][2], rows[i][1], rows[i][2])
     end
-    drawing:label(rows[#rows][1], rows[#rows][2], curve.name)
+    label_curve(drawing, curve)
   end
   return drawing:render(read.title)
 end
