@@ -13,6 +13,10 @@
 --     print(forecaster:evaluate(test))                     -- beside baselines, with skill scores
 --     assert(forecaster:save("airline.safetensors"))       -- network, transforms, last rows
 --
+--     local model = timeseries.baselines.holt_winters{ period = 12, seasonal = "multiplicative" }
+--     print(timeseries.backtest({ model, forecaster }, series, { horizon = 12, initial = 96,
+--       period = 12 }))
+--
 -- The rest of the room: `dates`, `frequency`, `calendar`, `windows` and `compat_windows`, the
 -- transforms (`Pipeline`, `Log`, `BoxCox`, `Difference`, `StandardScaler`, `MinMaxScaler`,
 -- `RobustScaler`), `DLinear` and `EncoderDecoder` (layers).
@@ -26,6 +30,9 @@ local timeseries = {}
 --- A chain of transforms; see marea.timeseries.pipeline. @function Pipeline
 --- A forecaster around any network; see marea.timeseries.Forecaster. @function Forecaster
 --- A saved forecaster; see marea.timeseries.storage. @function load
+--- Naive forecasts, smoothing, autoregression; see marea.timeseries.baselines. @table baselines
+--- Errors of forecasts; see marea.timeseries.metrics. @table metrics
+--- Rolling-origin evaluation; see marea.timeseries.backtest. @function backtest
 
 -- name → file, and the field of the file's table that holds it (nil: what the file returns)
 local parts = {
@@ -37,6 +44,7 @@ local parts = {
   MinMaxScaler = { "scalers", "MinMaxScaler" }, RobustScaler = { "scalers", "RobustScaler" },
   Forecaster = { "forecaster" }, load = { "storage", "load" }, DLinear = { "layers", "DLinear" },
   EncoderDecoder = { "layers", "EncoderDecoder" },
+  baselines = { "baselines" }, metrics = { "metrics" }, backtest = { "backtest", "backtest" },
 }
 
 return setmetatable(timeseries, {
