@@ -13,19 +13,12 @@
 local marea = require "marea"
 local nn, timeseries = marea.nn, marea.timeseries
 
-local options = { data = os.getenv("MAREA_DATA") or "", horizon = "24", epochs = "8", model = "both",
-  limit = "8640" }
-for i = 1, #arg, 2 do
-  local name = arg[i]:match("^%-%-(%a+)$")
-  if not options[name or ""] or not arg[i + 1] then
-    error("unknown option or missing value: " .. arg[i] .. " (see the top of the script)", 0)
-  end
-  options[name] = arg[i + 1]
-end
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ data = os.getenv("MAREA_DATA") or "",
+  horizon = "24", epochs = 8, model = "both", limit = 8640 }
 local function whole(name)
   return math.tointeger(tonumber(options[name])) or error("--" .. name .. " must be a whole number", 0)
 end
-local epochs, limit = whole("epochs"), whole("limit")
+local epochs, limit = options.epochs, options.limit
 local horizons = options.horizon == "both" and { 24, 96 } or { whole("horizon") }
 
 local path, message = require("marea.corpora.files").find(options.data, { "time-series" },
