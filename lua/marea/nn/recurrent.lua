@@ -120,7 +120,7 @@ function methods:call(x, call)
   }
   if self.stateful then self:reset_states{ h, c } end
   self:regularize_activity(y)
-  if self.return_state then return y, h, c end
+  if self.return_state or call.return_state then return y, h, c end
   return y
 end
 
