@@ -277,3 +277,20 @@ describe("scripts/energy.lua", function()
     assert.is_truthy(text:find("GRU over days +%d%.%d%d%d +%d%.%d%d%d"), text)
   end)
 end)
+
+describe("scripts/generate.lua", function()
+  it("writes by several temperatures", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/generate.lua --epochs 1 --units 8 --limit 5000 "
+      .. "--length 20 --start ¿Qué"):format(program))
+    assert.is_true(ok, text)
+    for _, part in ipairs{ "likeliest character", "Temperature 0.4", "Temperature 1.5", "top_p 0.9", "beam of 8",
+      "¿Qué|" } do
+      assert.is_truthy(text:find(part, 1, true), part)
+    end
+    assert.is_truthy(utf8.len(text))
+    ok, text = output_of(("%q scripts/generate.lua --data x --corpus bible"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--corpus must be quijote or shakespeare, got bible", 1, true), text)
+  end)
+end)

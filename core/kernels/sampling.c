@@ -64,13 +64,13 @@ static marea_status penalise(double penalty, const int32_t *seen, size_t count, 
 
 /* Scores relative to the largest one, and weights. */
 static marea_status weigh(double temperature, size_t n, marea_choice *choices) {
-  double largest = -INFINITY;
+  double largest = -(double)INFINITY;
   for (size_t i = 0; i < n; i++) {
     if (isnan(choices[i].score))
       return marea_fail(MAREA_NONFINITE, "sampling: the logit of token %zu is NaN", i);
     if (choices[i].score > largest) largest = choices[i].score;
   }
-  if (largest == -INFINITY)
+  if (largest == -(double)INFINITY)
     return marea_fail(MAREA_NONFINITE, "sampling: the logits of all %zu tokens are -infinity", n);
   for (size_t i = 0; i < n; i++) {
     marea_choice *choice = &choices[i];
@@ -153,7 +153,7 @@ const marea_choice *marea_sampling_draw(const marea_choice *choices, size_t coun
 }
 
 double marea_sampling_log_probability(const marea_real *logits, size_t n, size_t token) {
-  double largest = -INFINITY, sum = 0;
+  double largest = -(double)INFINITY, sum = 0;
   for (size_t i = 0; i < n; i++)
     if ((double)logits[i] > largest) largest = (double)logits[i];
   for (size_t i = 0; i < n; i++)

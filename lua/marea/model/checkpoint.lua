@@ -90,7 +90,7 @@ end
 local function describe_training(model)
   local training = { epoch = model.epoch or 0, streams = {} }
   model:walk(function(layer, path)
-    if layer.stream then training.streams[path] = { layer.stream:state() } end
+    if layer.random then training.streams[path] = { layer.random:state() } end
   end)
   if model.shuffle_stream then training.shuffle = { model.shuffle_stream:state() } end
   training.split_seed = model.split_seed
@@ -260,7 +260,7 @@ local function restore_training(model, training)
   model.epoch = epoch
   model:walk(function(layer, path)
     local state = training.streams[path]
-    if layer.stream and state then restore_stream(layer.stream, state) end
+    if layer.random and state then restore_stream(layer.random, state) end
   end)
   if training.shuffle then model.shuffle_stream = restore_stream(nil, training.shuffle) end
   if training.split_seed ~= nil and math.type(training.split_seed) ~= "integer" then

@@ -253,7 +253,7 @@ function Layer:build(shape)
   if type(shape) ~= "table" then
     raise(self, "build expects a shape such as { -1, 10, 8 }, got %s", options.show(shape))
   end
-  self.stream = self.stream or ops.new_stream()
+  self.random = self.random or ops.new_stream()
   self.input_shape = table.move(shape, 1, #shape, 1, {})
   if self.build_weights then self:build_weights(self.input_shape) end
   self.built = true

@@ -116,7 +116,7 @@ function methods:call(x, call)
     backwards = self.go_backwards, original_order = self.original_order,
     zero_output_for_mask = self.zero_output_for_mask,
     dropout = call.training and self.dropout or 0,
-    recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.stream,
+    recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.random,
   }
   if self.stateful then self:reset_states{ h, c } end
   self:regularize_activity(y)
