@@ -5,7 +5,7 @@
 #include "bind.h"
 #include "kernels/sampling.h"
 
-#define SAMPLER "marea.sampler"
+#define SAMPLER "marea.token_sampler"
 #define STEPPER "marea.stepper"
 
 /* ---- sampler: a rule and its scratch memory ---- */
