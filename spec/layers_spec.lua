@@ -74,6 +74,19 @@ forms("LSTM", { peephole = "gers2000" }, { peephole = "slides" }, { coupled = tr
   { peephole = "slides", coupled = true, projection = 1, activation = "softsign" },
   { peephole = "gers2000", coupled = true, norm = "layer", learn_initial_state = true,
     projection = 1 })
+local function lua_cell(x, state)
+  local h = (x * .5 + state[1]):tanh()
+  return h, { h }
+end
+table_of_layers.RNN = {}
+for _, given in ipairs{ {}, { go_backwards = true, zero_output_for_mask = true } } do
+  local function make()
+    return nn.RNN{ lua_cell, state_size = 3, return_sequences = true,
+      go_backwards = given.go_backwards, zero_output_for_mask = given.zero_output_for_mask }
+  end
+  table.insert(table_of_layers.RNN, { make, sequence })
+  table.insert(table_of_layers.RNN, { make, sequence, masked })
+end
 -- Layers with windows, statistics and attention.
 table_of_layers.Conv1D = {
   { function() return nn.Conv1D{ 2, 2, padding = "causal", activation = "tanh" } end, sequence, masked },
