@@ -1,7 +1,8 @@
 /* recurrent{…}: a whole sequence through a recurrent layer. */
 #include "bind.h"
 
-static const char *const CELLS[] = {"rnn", "lstm", "gru", "gru_before", NULL};
+static const char *const CELLS[] = {
+    "rnn", "lstm", "gru", "gru_before", "lstm_coupled", "simple_gru", "simple_gru_x", "mgu", NULL};
 
 static marea_activation activation_field(lua_State *L, const char *field,
                                          marea_activation activation) {
@@ -71,6 +72,36 @@ static void draw_dropout(lua_State *L, const marea_recurrent_options *o,
       multipliers(L, recurrent, stream, B, gates, in->recurrent_kernel->size[0]);
 }
 
+static double number_field(lua_State *L, const char *field) {
+  lua_getfield(L, 1, field);
+  double number = luaL_optnumber(L, -1, 0);
+  lua_pop(L, 1);
+  return number;
+}
+
+/* Zoneout's parts, 0 or 1 by chance, for every step and unit; in inference its expectation. */
+static void draw_zoneout(lua_State *L, marea_recurrent_options *o, marea_recurrent_operands *in) {
+  static const char *const fields[] = {"zoneout_h", "zoneout_c"};
+  for (int i = 0; i < MAREA_STATES_MAX; i++) o->zoneout[i] = number_field(L, fields[i]);
+  if (!flag_field(L, "training") || in->x == NULL || in->x->rank != 3 ||
+      in->recurrent_kernel == NULL || in->recurrent_kernel->rank != 2)
+    return;
+  int64_t B = in->x->size[0], T = in->x->size[1], P = in->recurrent_kernel->size[0];
+  int64_t H = in->recurrent_kernel->size[1] / (int64_t)marea_cell_gates(o->cell);
+  for (int i = 0; i < (int)marea_cell_states(o->cell); i++) {
+    if (o->zoneout[i] == 0) continue;
+    int64_t shape[] = {B, T, i == 0 ? P : H};
+    bind_box *box = bind_box_new(L);
+    bind_box_fill(L, box, marea_result(MAREA_REAL, 3, shape));
+    lua_getfield(L, 1, "stream");
+    marea_stream *stream = bind_stream(L, lua_gettop(L));
+    marea_real *part = marea_reals(box->x);
+    for (int64_t j = 0; j < B * T * shape[2]; j++)
+      part[j] = marea_stream_uniform(stream) < o->zoneout[i];
+    in->zoneout[i] = box->x;
+  }
+}
+
 static marea_recurrent_options read_options(lua_State *L) {
   lua_getfield(L, 1, "cell");
   marea_recurrent_options options = {.cell = (marea_cell)luaL_checkoption(L, -1, NULL, CELLS),
@@ -80,7 +111,12 @@ static marea_recurrent_options read_options(lua_State *L) {
                                      .backwards = flag_field(L, "backwards"),
                                      .original_order = flag_field(L, "original_order"),
                                      .zero_masked = flag_field(L, "zero_output_for_mask"),
-                                     .sequences = flag_field(L, "return_sequences")};
+                                     .sequences = flag_field(L, "return_sequences"),
+                                     .z_writes = flag_field(L, "z_writes"),
+                                     .peephole_on_old = flag_field(L, "peephole_on_old"),
+                                     .gates_without_x = flag_field(L, "gates_without_x"),
+                                     .cell_clip = number_field(L, "cell_clip"),
+                                     .epsilon = number_field(L, "epsilon")};
   lua_getfield(L, 1, "name");
   options.name = luaL_optstring(L, -1, CELLS[options.cell]); /* the table keeps it alive */
   return options;
@@ -88,7 +124,9 @@ static marea_recurrent_options read_options(lua_State *L) {
 
 /* recurrent{ cell, x, kernel, recurrent_kernel, bias, activation, recurrent_activation, mask,
  * initial_h, initial_c, return_sequences, backwards, original_order, zero_output_for_mask,
- * dropout, recurrent_dropout, stream, name } → y, h, c (none for cells without) */
+ * dropout, recurrent_dropout, zoneout_h, zoneout_c, training, stream, z_writes, peephole_i,
+ * peephole_f, peephole_o, peephole_on_old, gates_without_x, cell_clip, projection, gain, cell_gain,
+ * cell_bias, epsilon, name } → y, h, c (none for cells without) */
 static int recurrent(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -99,8 +137,16 @@ static int recurrent(lua_State *L) {
                                  .bias = tensor_field(L, "bias"),
                                  .mask = tensor_field(L, "mask"),
                                  .h = tensor_field(L, "initial_h"),
-                                 .c = tensor_field(L, "initial_c")};
+                                 .c = tensor_field(L, "initial_c"),
+                                 .peephole = {tensor_field(L, "peephole_i"),
+                                              tensor_field(L, "peephole_f"),
+                                              tensor_field(L, "peephole_o")},
+                                 .projection = tensor_field(L, "projection"),
+                                 .gain = tensor_field(L, "gain"),
+                                 .cell_gain = tensor_field(L, "cell_gain"),
+                                 .cell_bias = tensor_field(L, "cell_bias")};
   draw_dropout(L, &options, &in);
+  draw_zoneout(L, &options, &in);
   bind_box *boxes[3];
   marea_tensor *outputs[3];
   for (int i = 0; i < 3; i++) boxes[i] = bind_box_new(L);

@@ -48,6 +48,45 @@ for _, class in ipairs{ "SimpleRNN", "LSTM", "GRU" } do
     table.insert(table_of_layers[class], { make, sequence, masked })
   end
 end
+-- Cells with an update gate alone, and the forms of all cells.
+local function forms(class, ...)
+  table_of_layers[class] = table_of_layers[class] or {}
+  for _, given in ipairs{ ... } do
+    local function make()
+      local options = { 2, return_sequences = true }
+      for key, value in pairs(given) do options[key] = value end
+      return nn[class](options)
+    end
+    table.insert(table_of_layers[class], { make, sequence })
+    table.insert(table_of_layers[class], { make, sequence, masked })
+  end
+end
+forms("SimpleGRU", {}, { candidate = "x", update = "keep" }, { norm = "layer" },
+  { candidate = "x", norm = "layer", learn_initial_state = true })
+forms("MinimalGatedUnit", {}, { update = "keep" }, { norm = "layer", activation = "softsign" })
+forms("SimpleRNN", { norm = "layer" }, { learn_initial_state = true }, { zoneout = .3 })
+forms("GRU", { update = "write" }, { update = "write", reset_after = false }, { norm = "layer" },
+  { norm = "layer", reset_after = false, zoneout = .2 })
+forms("LSTM", { peephole = "gers2000" }, { peephole = "slides" }, { coupled = true },
+  { projection = 1 }, { cell_clip = .15 }, { norm = "layer" }, { zoneout = .2, zoneout_cell = .3 },
+  { peephole = "onnx", norm = "layer", projection = 1, zoneout_cell = .3 },
+  { peephole = "slides", norm = "layer", zoneout = .2, zoneout_cell = .3, go_backwards = true },
+  { peephole = "slides", coupled = true, projection = 1, activation = "softsign" },
+  { peephole = "gers2000", coupled = true, norm = "layer", learn_initial_state = true,
+    projection = 1 })
+local function lua_cell(x, state)
+  local h = (x * .5 + state[1]):tanh()
+  return h, { h }
+end
+table_of_layers.RNN = {}
+for _, given in ipairs{ {}, { go_backwards = true, zero_output_for_mask = true } } do
+  local function make()
+    return nn.RNN{ lua_cell, state_size = 3, return_sequences = true,
+      go_backwards = given.go_backwards, zero_output_for_mask = given.zero_output_for_mask }
+  end
+  table.insert(table_of_layers.RNN, { make, sequence })
+  table.insert(table_of_layers.RNN, { make, sequence, masked })
+end
 -- Layers with windows, statistics and attention.
 table_of_layers.Conv1D = {
   { function() return nn.Conv1D{ 2, 2, padding = "causal", activation = "tanh" } end, sequence, masked },

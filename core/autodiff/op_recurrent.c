@@ -4,9 +4,27 @@
 
 #include "autodiff/op_help.h"
 
-enum { X, KERNEL, RECURRENT, BIAS, MASK, H0, C0, INPUT_DROPOUT, RECURRENT_DROPOUT, INPUTS };
+enum {
+  X,
+  KERNEL,
+  RECURRENT,
+  BIAS,
+  MASK,
+  H0,
+  C0,
+  INPUT_DROPOUT,
+  RECURRENT_DROPOUT,
+  PEEPHOLE,
+  PROJECTION = PEEPHOLE + MAREA_PEEPHOLES,
+  GAIN,
+  CELL_GAIN,
+  CELL_BIAS,
+  ZONEOUT,
+  INPUTS = ZONEOUT + MAREA_STATES_MAX
+};
 
-static const char *const OPERATIONS[MAREA_CELL_COUNT] = {"SimpleRNN", "LSTM", "GRU", "GRU"};
+static const char *const OPERATIONS[MAREA_CELL_COUNT] = {
+    "SimpleRNN", "LSTM", "GRU", "GRU", "LSTM", "SimpleGRU", "SimpleGRU", "MinimalGatedUnit"};
 
 typedef struct layer_context {
   marea_recurrent layer;
@@ -39,12 +57,67 @@ static marea_status check_dropout(const char *name, const char *what, const mare
   return check_shape(name, what, x, (expected){3, {B, given, width}});
 }
 
+static const char *const names[INPUTS] = {"the input",
+                                          "the kernel",
+                                          "the recurrent kernel",
+                                          "the bias",
+                                          "the mask",
+                                          "the initial state h",
+                                          "the initial state c",
+                                          "dropout",
+                                          "recurrent dropout",
+                                          "peephole i",
+                                          "peephole f",
+                                          "peephole o",
+                                          "the projection",
+                                          "the gain",
+                                          "the cell's gain",
+                                          "the cell's bias",
+                                          "zoneout of h",
+                                          "zoneout of c"};
+
+static bool is_lstm(marea_cell cell) {
+  return cell == MAREA_CELL_LSTM || cell == MAREA_CELL_LSTM_COUPLED;
+}
+
+/* Which peepholes must be there, and the shape of all. */
+static marea_status check_peepholes(const marea_recurrent_options *o, marea_tensor *const *in,
+                                    int64_t H) {
+  const marea_tensor *const *p = (const marea_tensor *const *)in + PEEPHOLE;
+  bool f = o->cell != MAREA_CELL_LSTM_COUPLED;
+  bool any = p[0] != NULL || p[1] != NULL || p[2] != NULL;
+  if (any && (p[0] == NULL || (p[1] != NULL) != f || p[2] == NULL))
+    return marea_fail(MAREA_ARGUMENT, "%s: peepholes come together, %s", o->name,
+                      f ? "i, f and o" : "i and o");
+  marea_status s = MAREA_OK;
+  for (int i = 0; i < MAREA_PEEPHOLES && any && s == MAREA_OK; i++)
+    s = check_shape(o->name, names[PEEPHOLE + i], p[i],
+                    (expected){p[0]->rank == 2 ? 2 : 1, {H, H}});
+  return s;
+}
+
+static marea_status check_forms(const marea_recurrent_options *o, marea_tensor *const *in,
+                                int64_t H, int64_t P) {
+  int64_t B = in[X]->size[0], T = in[X]->size[1];
+  bool cell = is_lstm(o->cell) && in[GAIN] != NULL;
+  if (in[GAIN] != NULL && ((in[CELL_GAIN] != NULL) != cell || (in[CELL_BIAS] != NULL) != cell))
+    return marea_fail(MAREA_ARGUMENT, "%s: the cell's gain and bias belong to a normalised LSTM",
+                      o->name);
+  marea_status s = check_peepholes(o, in, H);
+  if (s == MAREA_OK)
+    s = check_shape(o->name, names[GAIN], in[GAIN],
+                    (expected){2, {(int64_t)marea_cell_gains(o->cell), H}});
+  if (s == MAREA_OK) s = check_shape(o->name, names[CELL_GAIN], in[CELL_GAIN], (expected){1, {H}});
+  if (s == MAREA_OK) s = check_shape(o->name, names[CELL_BIAS], in[CELL_BIAS], (expected){1, {H}});
+  if (s == MAREA_OK)
+    s = check_shape(o->name, names[ZONEOUT], in[ZONEOUT], (expected){3, {B, T, P}});
+  if (s == MAREA_OK)
+    s = check_shape(o->name, names[ZONEOUT + 1], in[ZONEOUT + 1], (expected){3, {B, T, H}});
+  return s;
+}
+
 static marea_status check_operands(const marea_recurrent_options *o, marea_tensor *const *in) {
   char text[MAREA_SHAPE_TEXT_BYTES];
-  static const char *const names[] = {
-      "the input",        "the kernel",          "the recurrent kernel", "the bias",
-      "the mask",         "the initial state h", "the initial state c",  "dropout",
-      "recurrent dropout"};
   for (int i = 0; i < INPUTS; i++)
     if (in[i] != NULL && i != MASK && in[i]->dtype != MAREA_REAL)
       return marea_fail(MAREA_TYPE, "%s: %s expects real numbers, got %s", o->name, names[i],
@@ -65,22 +138,45 @@ static marea_status check_operands(const marea_recurrent_options *o, marea_tenso
                       o->name, (long long)x->size[0], (long long)x->size[1], (long long)x->size[2],
                       (long long)kernel->size[0]);
   int64_t B = x->size[0], T = x->size[1], D = x->size[2], width = kernel->size[1],
-          H = width / gates;
+          H = width / gates, P = H;
+  if (in[PROJECTION] != NULL) {
+    const marea_tensor *projection = in[PROJECTION];
+    if (projection->rank != 2 || projection->size[0] != H)
+      return marea_fail(MAREA_SHAPE, "%s: the projection is %s, expected (%lld, features)", o->name,
+                        marea_shape_text(projection, text), (long long)H);
+    P = projection->size[1];
+  }
   bool two_rows = o->cell == MAREA_CELL_GRU;
   expected bias = two_rows ? (expected){2, {2, width}} : (expected){1, {width}};
-  marea_status s = check_shape(o->name, names[RECURRENT], in[RECURRENT], (expected){2, {H, width}});
+  marea_status s = check_shape(o->name, names[RECURRENT], in[RECURRENT], (expected){2, {P, width}});
   if (s == MAREA_OK) s = check_shape(o->name, names[BIAS], in[BIAS], bias);
   if (s == MAREA_OK) s = check_shape(o->name, names[MASK], in[MASK], (expected){2, {B, T}});
-  if (s == MAREA_OK) s = check_shape(o->name, names[H0], in[H0], (expected){2, {B, H}});
+  if (s == MAREA_OK) s = check_shape(o->name, names[H0], in[H0], (expected){2, {B, P}});
   if (s == MAREA_OK) s = check_shape(o->name, names[C0], in[C0], (expected){2, {B, H}});
   if (s == MAREA_OK) s = check_dropout(o->name, "dropout", in[INPUT_DROPOUT], B, gates, D);
   if (s == MAREA_OK)
-    s = check_dropout(o->name, "recurrent dropout", in[RECURRENT_DROPOUT], B, gates, H);
+    s = check_dropout(o->name, "recurrent dropout", in[RECURRENT_DROPOUT], B, gates, P);
+  if (s == MAREA_OK) s = check_forms(o, in, H, P);
   return s;
 }
 
 static const marea_real *reals_or_null(const marea_tensor *x) {
   return x != NULL ? marea_reals(x) : NULL;
+}
+
+static void set_forms(marea_recurrent *layer, const marea_recurrent_options *o,
+                      marea_tensor *const *in) {
+  const marea_tensor *peephole = in[PEEPHOLE];
+  layer->z_writes = o->z_writes;
+  if (peephole != NULL)
+    layer->peephole = peephole->rank == 2 ? MAREA_PEEPHOLE_FULL : MAREA_PEEPHOLE_DIAGONAL;
+  layer->peephole_on_old = o->peephole_on_old;
+  layer->gates_without_x = o->gates_without_x;
+  layer->cell_clip = (marea_real)o->cell_clip;
+  layer->projection = in[PROJECTION] != NULL ? (size_t)in[PROJECTION]->size[1] : 0;
+  layer->normalised = in[GAIN] != NULL;
+  layer->epsilon = (marea_real)o->epsilon;
+  for (int i = 0; i < MAREA_STATES_MAX; i++) layer->zoneout[i] = (marea_real)o->zoneout[i];
 }
 
 static layer_context make_context(const marea_recurrent_options *o, marea_tensor *const *in,
@@ -94,20 +190,28 @@ static layer_context make_context(const marea_recurrent_options *o, marea_tensor
                         .batch = (size_t)x->size[0],
                         .time = (size_t)x->size[1],
                         .input = (size_t)x->size[2],
-                        .hidden = (size_t)in[RECURRENT]->size[0],
+                        .hidden = (size_t)in[KERNEL]->size[1] / marea_cell_gates(o->cell),
                         .backwards = o->backwards,
                         .original_order = o->original_order,
                         .masked_output = o->zero_masked ? MAREA_MASKED_ZERO : MAREA_MASKED_REPEATS,
                         .keep = keep};
-  c.weights = (marea_recurrent_weights){marea_reals(in[KERNEL]), marea_reals(in[RECURRENT]),
-                                        reals_or_null(in[BIAS])};
-  c.inputs =
-      (marea_recurrent_inputs){.x = marea_reals(x),
-                               .initial = {reals_or_null(in[H0]), reals_or_null(in[C0])},
-                               .input_dropout = reals_or_null(a),
-                               .input_dropout_gates = a != NULL ? (size_t)a->size[1] : 0,
-                               .recurrent_dropout = reals_or_null(b),
-                               .recurrent_dropout_gates = b != NULL ? (size_t)b->size[1] : 0};
+  c.weights = (marea_recurrent_weights){.kernel = marea_reals(in[KERNEL]),
+                                        .recurrent_kernel = marea_reals(in[RECURRENT]),
+                                        .bias = reals_or_null(in[BIAS]),
+                                        .projection = reals_or_null(in[PROJECTION]),
+                                        .gain = reals_or_null(in[GAIN]),
+                                        .cell_gain = reals_or_null(in[CELL_GAIN]),
+                                        .cell_bias = reals_or_null(in[CELL_BIAS])};
+  for (int i = 0; i < MAREA_PEEPHOLES; i++) c.weights.peephole[i] = reals_or_null(in[PEEPHOLE + i]);
+  set_forms(&c.layer, o, in);
+  c.inputs = (marea_recurrent_inputs){
+      .x = marea_reals(x),
+      .initial = {reals_or_null(in[H0]), reals_or_null(in[C0])},
+      .input_dropout = reals_or_null(a),
+      .input_dropout_gates = a != NULL ? (size_t)a->size[1] : 0,
+      .recurrent_dropout = reals_or_null(b),
+      .recurrent_dropout_gates = b != NULL ? (size_t)b->size[1] : 0,
+      .zoneout = {reals_or_null(in[ZONEOUT]), reals_or_null(in[ZONEOUT + 1])}};
   return c;
 }
 
@@ -145,19 +249,26 @@ static marea_status layer_backward(marea_node *node) {
   if (s == MAREA_OK) s = target_of(in[BIAS], &wanted.bias);
   if (s == MAREA_OK) s = target_of(in[H0], &wanted.initial[0]);
   if (s == MAREA_OK) s = target_of(in[C0], &wanted.initial[1]);
+  for (int i = 0; i < MAREA_PEEPHOLES && s == MAREA_OK; i++)
+    s = target_of(in[PEEPHOLE + i], &wanted.peephole[i]);
+  if (s == MAREA_OK) s = target_of(in[PROJECTION], &wanted.projection);
+  if (s == MAREA_OK) s = target_of(in[GAIN], &wanted.gain);
+  if (s == MAREA_OK) s = target_of(in[CELL_GAIN], &wanted.cell_gain);
+  if (s == MAREA_OK) s = target_of(in[CELL_BIAS], &wanted.cell_bias);
   if (s != MAREA_OK) return s;
   return marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, &given, &wanted,
                                   c->workspace);
 }
 
 static marea_status make_outputs(const layer_context *c, marea_tensor *outputs[3]) {
-  int64_t B = (int64_t)c->layer.batch, T = (int64_t)c->layer.time, H = (int64_t)c->layer.hidden;
-  int64_t whole[] = {B, T, H}, last[] = {B, H};
+  int64_t B = (int64_t)c->layer.batch, T = (int64_t)c->layer.time,
+          P = (int64_t)marea_recurrent_width(&c->layer);
+  int64_t whole[] = {B, T, P}, last[] = {B, P}, cell[] = {B, (int64_t)c->layer.hidden};
   outputs[0] =
       c->sequences ? marea_result(MAREA_REAL, 3, whole) : marea_result(MAREA_REAL, 2, last);
   outputs[1] = marea_result(MAREA_REAL, 2, last);
   bool two = marea_cell_states(c->layer.cell) > 1;
-  outputs[2] = two ? marea_result(MAREA_REAL, 2, last) : NULL;
+  outputs[2] = two ? marea_result(MAREA_REAL, 2, cell) : NULL;
   bool made = outputs[0] != NULL && outputs[1] != NULL && (outputs[2] != NULL || !two);
   return made ? MAREA_OK : MAREA_NOMEM;
 }
@@ -200,9 +311,12 @@ static marea_status run_and_record(const marea_recurrent_options *o, marea_tenso
 
 marea_status marea_recurrent_layer(const marea_recurrent_options *options,
                                    const marea_recurrent_operands *in, marea_tensor *outputs[3]) {
-  marea_tensor *inputs[INPUTS] = {in->x,    in->kernel,        in->recurrent_kernel,
-                                  in->bias, in->mask,          in->h,
-                                  in->c,    in->input_dropout, in->recurrent_dropout};
+  marea_tensor *inputs[INPUTS] = {in->x,           in->kernel,        in->recurrent_kernel,
+                                  in->bias,        in->mask,          in->h,
+                                  in->c,           in->input_dropout, in->recurrent_dropout,
+                                  in->peephole[0], in->peephole[1],   in->peephole[2],
+                                  in->projection,  in->gain,          in->cell_gain,
+                                  in->cell_bias,   in->zoneout[0],    in->zoneout[1]};
   marea_tensor *plain[INPUTS] = {NULL};
   outputs[0] = outputs[1] = outputs[2] = NULL;
   if (in->x == NULL || in->kernel == NULL || in->recurrent_kernel == NULL)

@@ -190,14 +190,23 @@ typedef struct marea_recurrent_options {
   marea_activation activation, recurrent_activation;
   bool backwards, original_order, zero_masked; /* see kernels/recurrent.h */
   bool sequences;                              /* the first output is y (B, T, H), not y_last */
+  bool z_writes, peephole_on_old, gates_without_x;
+  double cell_clip;  /* 0: none */
+  double epsilon;    /* of the normalised forms, which gains call for */
+  double zoneout[2]; /* of h and c */
 } marea_recurrent_options;
 
 /* x (B, T, D) with Keras's weights (bias may be NULL), mask (B, T; 0 hides a step), initial h and
  * c (B, H), dropout multipliers (B, 1 or G, D) and (B, 1 or G, H); each of the latter may be NULL.
- * outputs: y (B, T, H) or y_last (B, H); h (B, H); c (B, H) or NULL for cells without. */
+ * The forms' weights, NULL without: peepholes i, f, o (H) or (H, H); projection (H, P); gain
+ * (gains, H) and an LSTM's cell_gain, cell_bias (H). Zoneout's parts of h and c, (B, T, width), or
+ * NULL. outputs: y (B, T, H) or y_last (B, H); h (B, H); c (B, H) or NULL for cells without. With a
+ * projection h and y have P features. */
 typedef struct marea_recurrent_operands {
   marea_tensor *x, *kernel, *recurrent_kernel, *bias, *mask, *h, *c;
   marea_tensor *input_dropout, *recurrent_dropout;
+  marea_tensor *peephole[MAREA_PEEPHOLES], *projection, *gain, *cell_gain, *cell_bias;
+  marea_tensor *zoneout[MAREA_STATES_MAX];
 } marea_recurrent_operands;
 marea_status marea_recurrent_layer(const marea_recurrent_options *options,
                                    const marea_recurrent_operands *operands,

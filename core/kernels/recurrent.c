@@ -1,4 +1,4 @@
-/* The recurrent layers' interface: checks and the layout of the workspace. */
+/* The recurrent layers' interface: checks and the run's sizes. */
 #include "kernels/recurrent.h"
 
 #include <string.h>
@@ -14,8 +14,20 @@ static const marea_cell_table *cell_table(marea_cell cell) {
   case MAREA_CELL_LSTM: return MAREA_PICK(marea_cell_lstm);
   case MAREA_CELL_GRU: return MAREA_PICK(marea_cell_gru);
   case MAREA_CELL_GRU_BEFORE: return MAREA_PICK(marea_cell_gru_before);
+  case MAREA_CELL_LSTM_COUPLED: return MAREA_PICK(marea_cell_lstm_coupled);
+  case MAREA_CELL_SIMPLE_GRU: return MAREA_PICK(marea_cell_simple_gru);
+  case MAREA_CELL_SIMPLE_GRU_X: return MAREA_PICK(marea_cell_simple_gru_x);
+  case MAREA_CELL_MGU: return MAREA_PICK(marea_cell_mgu);
   default: return NULL;
   }
+}
+
+/* The plain LSTM is its own, shorter code. */
+static const marea_cell_table *layer_table(const marea_recurrent *l) {
+  bool plain = l->peephole == MAREA_PEEPHOLE_NONE && !l->gates_without_x && l->cell_clip == 0 &&
+               l->projection == 0 && !l->normalised;
+  if (l->cell == MAREA_CELL_LSTM && !plain) return MAREA_PICK(marea_cell_lstm_forms);
+  return cell_table(l->cell);
 }
 
 size_t marea_cell_gates(marea_cell cell) {
@@ -26,6 +38,11 @@ size_t marea_cell_gates(marea_cell cell) {
 size_t marea_cell_states(marea_cell cell) {
   const marea_cell_table *table = cell_table(cell);
   return table != NULL ? table->states : 0;
+}
+
+size_t marea_cell_gains(marea_cell cell) {
+  const marea_cell_table *table = cell_table(cell);
+  return table != NULL ? table->blocks : 0;
 }
 
 size_t marea_cell_biases(marea_cell cell, size_t hidden) {
@@ -39,72 +56,6 @@ static size_t slice_rows(const marea_recurrent *layer) {
   size_t slices = (layer->batch + most - 1) / most;
   if (layer->batch > 1) slices = marea_round_up(slices, 2);
   return (layer->batch + slices - 1) / slices;
-}
-
-/* Cuts aligned arrays from the workspace; with base NULL it only counts. */
-typedef struct cutter {
-  char *base;
-  size_t used;
-  bool overflow;
-} cutter;
-
-static void *cut(cutter *to, size_t size, size_t a, size_t b, size_t c) {
-  size_t bytes, end;
-  if (__builtin_mul_overflow(size, a, &bytes) || __builtin_mul_overflow(bytes, b, &bytes) ||
-      __builtin_mul_overflow(bytes, c, &bytes) ||
-      __builtin_add_overflow(bytes, (size_t)MAREA_ALIGNMENT - 1, &bytes)) {
-    to->overflow = true;
-    return NULL;
-  }
-  bytes -= bytes % MAREA_ALIGNMENT;
-  size_t start = to->used;
-  if (__builtin_add_overflow(start, bytes, &end) || end > SIZE_MAX / 2) {
-    to->overflow = true;
-    return NULL;
-  }
-  to->used = end;
-  return to->base != NULL ? to->base + start : NULL;
-}
-
-static marea_real *cut_reals(cutter *to, size_t a, size_t b, size_t c) {
-  return cut(to, sizeof(marea_real), a, b, c);
-}
-
-static void lay_out_shared(recurrent_run *run, cutter *to) {
-  size_t batch = run->layer->batch, time = run->layer->time, padded = run->padded;
-  size_t gates = run->cell->gates;
-  run->order = cut(to, sizeof(size_t), batch, 1, 1);
-  run->counts = cut(to, sizeof(size_t), batch, 1, 1);
-  run->spare = cut(to, sizeof(size_t), batch, 1, 1);
-  run->steps = cut(to, sizeof(uint32_t), batch, time, 1);
-  run->flat = cut(to, sizeof(size_t), run->slices, time + 1, 1);
-  run->kernel = cut_reals(to, run->layer->input, gates, padded);
-  run->recurrent = cut_reals(to, run->layer->hidden, gates, padded);
-  run->bias = cut_reals(to, 2, gates, padded);
-  if (!run->layer->keep) return;
-  run->kernel_back = cut_reals(to, run->padded_input, gates, padded);
-  run->recurrent_back = cut_reals(to, padded, gates, padded);
-  size_t flat_rows = batch * time;
-  run->gates = cut_reals(to, flat_rows, run->cell->blocks, padded);
-  run->h = cut_reals(to, flat_rows, 1, padded);
-  if (run->cell->states > 1) run->c = cut_reals(to, flat_rows, 1, padded);
-}
-
-static void lay_out_scratch(const recurrent_run *run, recurrent_scratch *s, cutter *to) {
-  size_t rows = run->slice_rows, padded = run->padded, gates = run->cell->gates;
-  s->block_x = cut_reals(to, run->block_rows, run->layer->input, 1);
-  s->block_gates = cut_reals(to, run->block_rows, run->cell->blocks, padded);
-  for (int i = 0; i < 2; i++) s->h[i] = cut_reals(to, rows, padded, 1);
-  s->c = cut_reals(to, rows, padded, 1);
-  for (int i = 0; i < 2; i++) s->initial[i] = cut_reals(to, rows, padded, 1);
-  s->multipliers = cut_reals(to, rows, gates, padded);
-  s->step = cut_reals(to, rows, gates, padded);
-  if (!run->layer->keep) return;
-  s->block_h = cut_reals(to, run->block_rows, padded, 1);
-  s->block_dx = cut_reals(to, run->block_rows, run->padded_input, 1);
-  s->dkernel = cut_reals(to, run->layer->input, gates, padded);
-  s->drecurrent = cut_reals(to, run->layer->hidden, gates, padded);
-  s->dbias = cut_reals(to, run->cell->blocks, padded, 1);
 }
 
 static marea_status check_layer(const marea_recurrent *layer) {
@@ -126,41 +77,78 @@ static marea_status check_layer(const marea_recurrent *layer) {
   return MAREA_OK;
 }
 
-marea_status recurrent_run_init(recurrent_run *run, const marea_recurrent *layer, void *workspace,
-                                size_t *bytes) {
-  marea_status status = check_layer(layer);
-  if (status != MAREA_OK) return status;
-  memset(run, 0, sizeof *run);
-  run->layer = layer;
-  run->cell = cell_table(layer->cell);
-  run->products = MAREA_PICK(marea_products);
-  run->keep_inputs = marea_activation_needs_input(layer->activation) ||
-                     marea_activation_needs_input(layer->recurrent_activation);
-  run->padded = marea_round_up(layer->hidden, run->products->lanes);
-  run->padded_input = marea_round_up(layer->input, run->products->lanes);
-  run->as_is = !layer->keep && run->padded == layer->hidden && layer->batch <= FEW_STEPS &&
-               layer->batch * layer->time <= FEW_STEPS;
+/* The forms that only cells with a cell state have, and their ranges. */
+static marea_status check_forms(const marea_recurrent *l) {
+  bool lstm = l->cell == MAREA_CELL_LSTM || l->cell == MAREA_CELL_LSTM_COUPLED;
+  bool has = l->peephole != MAREA_PEEPHOLE_NONE || l->gates_without_x || l->cell_clip != 0 ||
+             l->projection != 0;
+  if (has && !lstm)
+    return marea_fail(MAREA_RANGE, "recurrent layer: peepholes, gates without x, cell clip and "
+                                   "projection are forms of the LSTM alone");
+  if ((unsigned)l->peephole > MAREA_PEEPHOLE_FULL)
+    return marea_fail(MAREA_RANGE, "recurrent layer: peephole %d, expected 0 to %d",
+                      (int)l->peephole, MAREA_PEEPHOLE_FULL);
+  if (l->projection > l->hidden)
+    return marea_fail(MAREA_RANGE, "recurrent layer: projection to %zu, expected 1 to %zu units",
+                      l->projection, l->hidden);
+  if (!(l->cell_clip >= 0) || (l->normalised && !(l->epsilon > 0)))
+    return marea_fail(MAREA_RANGE, "recurrent layer: cell clip %g and epsilon %g must be positive",
+                      (double)l->cell_clip, (double)l->epsilon);
+  for (int i = 0; i < MAREA_STATES_MAX; i++)
+    if (!(l->zoneout[i] >= 0 && l->zoneout[i] <= 1))
+      return marea_fail(MAREA_RANGE, "recurrent layer: zoneout %g, expected 0 to 1",
+                        (double)l->zoneout[i]);
+  return MAREA_OK;
+}
+
+static void set_sizes(recurrent_run *run, const marea_recurrent *layer) {
+  size_t lanes = run->products->lanes;
+  run->state = marea_recurrent_width(layer);
+  run->padded = marea_round_up(layer->hidden, lanes);
+  run->padded_state = marea_round_up(run->state, lanes);
+  run->padded_input = marea_round_up(layer->input, lanes);
+  run->input_blocks = layer->gates_without_x ? 1 : run->cell->gates;
+  if (layer->normalised) run->norms = run->cell->blocks + run->cell->has_forms;
   run->slice_rows = slice_rows(layer);
   run->slices = (layer->batch + run->slice_rows - 1) / run->slice_rows;
   run->groups = run->slices < MAX_GROUPS ? run->slices : MAX_GROUPS;
   size_t block_steps = BLOCK_ROWS / run->slice_rows;
   if (block_steps > layer->time) block_steps = layer->time;
   run->block_rows = run->slice_rows * (block_steps > 0 ? block_steps : 1);
-  cutter place = {workspace, 0, false};
-  lay_out_shared(run, &place);
-  for (size_t g = 0; g < run->groups; g++) lay_out_scratch(run, &run->scratch[g], &place);
-  if (place.overflow)
+}
+
+marea_status recurrent_run_init(recurrent_run *run, const marea_recurrent *layer, void *workspace,
+                                size_t *bytes) {
+  marea_status status = check_layer(layer);
+  if (status == MAREA_OK) status = check_forms(layer);
+  if (status != MAREA_OK) return status;
+  memset(run, 0, sizeof *run);
+  run->layer = layer;
+  run->cell = layer_table(layer);
+  run->products = MAREA_PICK(marea_products);
+  run->keep_inputs = marea_activation_needs_input(layer->activation) ||
+                     marea_activation_needs_input(layer->recurrent_activation);
+  set_sizes(run, layer);
+  run->as_is = !layer->keep && !run->cell->has_forms && run->padded == layer->hidden &&
+               layer->batch <= FEW_STEPS && layer->batch * layer->time <= FEW_STEPS;
+  if (!recurrent_lay_out(run, workspace, bytes))
     return marea_fail(MAREA_NOMEM,
                       "recurrent layer: workspace for (%zu, %zu, %zu) to %zu units "
                       "exceeds the address space",
                       layer->batch, layer->time, layer->input, layer->hidden);
-  *bytes = place.used;
   return MAREA_OK;
 }
 
 marea_status marea_recurrent_workspace(const marea_recurrent *layer, size_t *bytes) {
   recurrent_run run;
   return recurrent_run_init(&run, layer, NULL, bytes);
+}
+
+static void set_inputs(recurrent_run *run, const marea_recurrent_weights *weights,
+                       const marea_recurrent_inputs *inputs) {
+  run->weights = weights;
+  run->inputs = inputs;
+  for (size_t i = 0; i < run->cell->states; i++) run->zones[i] = run->layer->zoneout[i] > 0;
 }
 
 static marea_status check_dropout(const recurrent_run *run, const marea_recurrent_inputs *inputs) {
@@ -184,8 +172,7 @@ marea_status marea_recurrent_forward(const marea_recurrent *layer,
   marea_status status = recurrent_run_init(&run, layer, workspace, &bytes);
   if (status == MAREA_OK) status = check_dropout(&run, inputs);
   if (status != MAREA_OK) return status;
-  run.weights = weights;
-  run.inputs = inputs;
+  set_inputs(&run, weights, inputs);
   run.outputs = outputs;
   recurrent_plan(&run);
   recurrent_forward(&run);
@@ -204,8 +191,7 @@ marea_status marea_recurrent_backward(const marea_recurrent *layer,
   marea_status status = recurrent_run_init(&run, layer, workspace, &bytes);
   if (status == MAREA_OK) status = check_dropout(&run, inputs);
   if (status != MAREA_OK) return status;
-  run.weights = weights;
-  run.inputs = inputs;
+  set_inputs(&run, weights, inputs);
   run.output_gradients = output_gradients;
   run.gradients = gradients;
   recurrent_backward(&run);

@@ -8,22 +8,23 @@
 
 enum { REDUCE_ROWS = 16 };
 
-/* Packs the transpose of a (rows, gates, H) weight matrix: (gates padded, rows). */
+/* Packs the transpose of the first `blocks` blocks of a (rows, gates, H) weight matrix: (blocks
+ * padded, rows). */
 static void pack_transposed(const recurrent_run *run, marea_real *panels, const marea_real *w,
-                            size_t rows, const unsigned char *gate_of) {
+                            size_t rows, const unsigned char *gate_of, size_t blocks) {
   size_t hidden = run->layer->hidden, padded = run->padded, gates = run->cell->gates;
   size_t lanes = run->products->lanes, panel = PANEL_VECTORS * lanes;
   size_t columns = marea_round_up(rows, lanes);
   for (size_t start = 0; start < columns; start += panel) {
     size_t width = columns - start < panel ? columns - start : panel;
-    memset(panels, 0, gates * padded * width * sizeof *panels);
-    for (size_t i = 0; i < gates; i++)
+    memset(panels, 0, blocks * padded * width * sizeof *panels);
+    for (size_t i = 0; i < blocks; i++)
       for (size_t l = 0; l < width && start + l < rows; l++) {
         const marea_real *from = w + ((start + l) * gates + gate_of[i]) * hidden;
         marea_real *to = panels + i * padded * width + l;
         for (size_t j = 0; j < hidden; j++) to[j * width] = from[j];
       }
-    panels += gates * padded * width;
+    panels += blocks * padded * width;
   }
 }
 
@@ -40,28 +41,42 @@ static void add_output_gradients(const recurrent_run *run, const recurrent_slice
     size_t row = slice->first + r, b = run->order[row];
     size_t first = recurrent_p(run, row, s), end = recurrent_p(run, row, s + 1);
     if (layer->masked_output == MAREA_MASKED_ZERO) end = first + 1;
-    marea_real *dh = step->dh + r * run->padded;
+    marea_real *dh = step->dh + r * run->padded_state;
     for (size_t p = first; in->y != NULL && p < end; p++)
-      add_row(dh, in->y + recurrent_place(layer, b, p), layer->hidden);
+      add_row(dh, in->y + recurrent_place(layer, b, p), run->state);
     if (end == layer->time && in->y_last != NULL)
-      add_row(dh, in->y_last + b * layer->hidden, layer->hidden);
+      add_row(dh, in->y_last + b * run->state, run->state);
   }
+}
+
+/* Where step s's states lie. */
+static void place_states(const recurrent_run *run, const recurrent_slice *slice, size_t s,
+                         marea_step *step) {
+  size_t padded = run->padded_state;
+  step->h = s == 0 ? slice->scratch->initial[0] : run->h + slice->flat[s - 1] * padded;
+  step->h_new = run->h + slice->flat[s] * padded;
+  if (run->c != NULL) {
+    step->c = s == 0 ? slice->scratch->initial[1] : run->c + slice->flat[s - 1] * run->padded;
+    step->c_new = run->c + slice->flat[s] * run->padded;
+  }
+  recurrent_place_forms(run, slice, s, step);
 }
 
 /* One step of one slice: gradients of its gates, of the states before it. */
 static void back_step(const recurrent_run *run, const recurrent_slice *slice, size_t s,
-                      marea_step *step) {
-  size_t padded = run->padded, width = run->cell->blocks * padded;
+                      marea_real *block_dh, marea_step *step) {
+  marea_real *states[] = {step->dh, step->dc};
   step->rows = recurrent_active(slice, s);
-  step->gates = run->gates + slice->flat[s] * width;
-  step->h = s == 0 ? slice->scratch->initial[0] : run->h + slice->flat[s - 1] * padded;
-  step->h_new = run->h + slice->flat[s] * padded;
-  if (run->c != NULL) {
-    step->c = s == 0 ? slice->scratch->initial[1] : run->c + slice->flat[s - 1] * padded;
-    step->c_new = run->c + slice->flat[s] * padded;
-  }
+  step->gates = run->gates + slice->flat[s] * run->cell->blocks * run->padded;
+  place_states(run, slice, s, step);
   add_output_gradients(run, slice, s, step);
+  for (int i = 0; i < MAREA_STATES_MAX; i++)
+    if (run->zones[i]) recurrent_hold(run, slice, s, step->rows, i, states[i]);
+  if (step->projection != NULL)
+    memcpy(block_dh, step->dh, step->rows * run->padded_state * sizeof *block_dh);
   run->cell->backward(step);
+  for (int i = 0; i < MAREA_STATES_MAX; i++)
+    if (run->zones[i]) recurrent_give_back(run, slice, step->rows, i, states[i]);
 }
 
 /* A = x (rows, D) of the block: dK += A' dgates. */
@@ -69,7 +84,7 @@ static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice 
                                 size_t first, size_t end) {
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
   const recurrent_scratch *scratch = slice->scratch;
-  for (size_t i = 0; i < run->cell->gates; i += together) {
+  for (size_t i = 0; i < run->input_blocks; i += together) {
     recurrent_gather_x(run, slice, first, end, run->cell->input_gate[i], scratch->block_x);
     marea_product p = {.m = input,
                        .n = together * run->padded,
@@ -80,7 +95,7 @@ static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice 
                        .b = scratch->block_gates + i * run->padded,
                        .ldb = run->cell->blocks * run->padded,
                        .c = scratch->dkernel + i * run->padded,
-                       .ldc = run->cell->gates * run->padded,
+                       .ldc = run->input_blocks * run->padded,
                        .accumulate = true};
     run->products->product(&p);
   }
@@ -89,7 +104,7 @@ static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice 
 /* h' of one flat row as the product of recurrent block `block` saw it. */
 static void gather_state(const recurrent_run *run, const recurrent_slice *slice, size_t s, size_t r,
                          size_t block, marea_real *to) {
-  size_t padded = run->padded, n = run->inputs->recurrent_dropout_gates;
+  size_t padded = run->padded_state, n = run->inputs->recurrent_dropout_gates;
   const marea_real *h =
       s == 0 ? slice->scratch->initial[0] + r * padded : run->h + (slice->flat[s - 1] + r) * padded;
   memcpy(to, h, padded * sizeof *to);
@@ -98,8 +113,10 @@ static void gather_state(const recurrent_run *run, const recurrent_slice *slice,
     const marea_real *m = slice->scratch->multipliers + (r * n + gate) * padded;
     for (size_t j = 0; j < padded; j++) to[j] *= m[j];
   }
-  if (!run->cell->reset_before || block + 1 < run->cell->gates) return;
-  const marea_real *reset = run->gates + ((slice->flat[s] + r) * run->cell->blocks + 1) * padded;
+  size_t reset_block = run->cell->reset_block;
+  if (reset_block == 0 || block + 1 < run->cell->gates) return;
+  const marea_real *reset =
+      run->gates + ((slice->flat[s] + r) * run->cell->blocks + reset_block - 1) * padded;
   marea_real *spare = slice->scratch->step;
   if (run->keep_inputs) {
     marea_activate(run->layer->recurrent_activation, spare, reset, padded);
@@ -112,7 +129,7 @@ static void gather_states(const recurrent_run *run, const recurrent_slice *slice
                           size_t end, size_t block) {
   marea_real *to = slice->scratch->block_h;
   for (size_t s = first; s < end; s++)
-    for (size_t r = 0; r < recurrent_active(slice, s); r++, to += run->padded)
+    for (size_t r = 0; r < recurrent_active(slice, s); r++, to += run->padded_state)
       gather_state(run, slice, s, r, block, to);
 }
 
@@ -120,19 +137,19 @@ static void gather_states(const recurrent_run *run, const recurrent_slice *slice
 static void add_recurrent_gradient(const recurrent_run *run, const recurrent_slice *slice,
                                    size_t first, size_t end) {
   const recurrent_scratch *scratch = slice->scratch;
-  for (size_t i = 0, together; i < run->cell->gates; i += together) {
+  for (size_t i = 0, together; i < run->cell->recurrent_blocks; i += together) {
     together = recurrent_blocks_together(run, i);
     gather_states(run, slice, first, end, i);
-    marea_product p = {.m = run->layer->hidden,
+    marea_product p = {.m = run->state,
                        .n = together * run->padded,
                        .k = slice->flat[end] - slice->flat[first],
                        .a = scratch->block_h,
                        .a_row = 1,
-                       .a_column = run->padded,
+                       .a_column = run->padded_state,
                        .b = scratch->block_gates + (run->cell->recurrent_first + i) * run->padded,
                        .ldb = run->cell->blocks * run->padded,
                        .c = scratch->drecurrent + i * run->padded,
-                       .ldc = run->cell->gates * run->padded,
+                       .ldc = run->cell->recurrent_blocks * run->padded,
                        .accumulate = true};
     run->products->product(&p);
   }
@@ -172,7 +189,7 @@ static void scatter_dx(const recurrent_run *run, const recurrent_slice *slice, s
 static void add_input_gradient(const recurrent_run *run, const recurrent_slice *slice, size_t first,
                                size_t end) {
   size_t together = recurrent_inputs_together(run);
-  for (size_t i = 0; i < run->cell->gates; i += together) {
+  for (size_t i = 0; i < run->input_blocks; i += together) {
     marea_product p = {.m = slice->flat[end] - slice->flat[first],
                        .n = run->padded_input,
                        .k = together * run->padded,
@@ -180,7 +197,7 @@ static void add_input_gradient(const recurrent_run *run, const recurrent_slice *
                        .a_row = run->cell->blocks * run->padded,
                        .a_column = 1,
                        .b = run->kernel_back,
-                       .packed_depth = run->cell->gates * run->padded,
+                       .packed_depth = run->input_blocks * run->padded,
                        .packed_start = i * run->padded,
                        .c = slice->scratch->block_dx,
                        .ldc = run->padded_input};
@@ -194,7 +211,8 @@ static void finish_block(const recurrent_run *run, const recurrent_slice *slice,
   size_t width = run->cell->blocks * run->padded;
   if (run->gradients->kernel != NULL) add_kernel_gradient(run, slice, first, end);
   if (run->gradients->recurrent_kernel != NULL) add_recurrent_gradient(run, slice, first, end);
-  if (run->gradients->bias != NULL)
+  recurrent_add_forms(run, slice, first, end);
+  if (run->gradients->bias != NULL && run->norms == 0)
     run->products->sum_rows(slice->scratch->dbias, slice->scratch->block_gates, width,
                             slice->flat[end] - slice->flat[first], width);
   if (run->gradients->x != NULL) add_input_gradient(run, slice, first, end);
@@ -206,35 +224,50 @@ static size_t block_start(const recurrent_run *run, const recurrent_slice *slice
   return first;
 }
 
-static void add_initial(const recurrent_run *run, const recurrent_slice *slice, marea_real *to,
+static void add_initial(const recurrent_run *run, const recurrent_slice *slice, int which,
                         const marea_real *from) {
+  marea_real *to = run->gradients->initial[which];
+  size_t width = recurrent_width(run, which), padded = recurrent_padded(run, which);
   for (size_t r = 0; to != NULL && r < slice->rows; r++)
-    add_row(to + run->order[slice->first + r] * run->layer->hidden, from + r * run->padded,
-            run->layer->hidden);
+    add_row(to + run->order[slice->first + r] * width, from + r * padded, width);
 }
 
-static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
+/* The slice's states around its steps, and the step's fields that stay. */
+static marea_step start_slice(const recurrent_run *run, const recurrent_slice *slice) {
   recurrent_scratch *scratch = slice->scratch;
-  size_t width = run->cell->blocks * run->padded;
-  recurrent_gather_initial(run, slice, run->inputs->initial[0], scratch->initial[0]);
-  recurrent_gather_initial(run, slice, run->inputs->initial[1], scratch->initial[1]);
-  recurrent_gather_initial(run, slice, run->output_gradients->last[0], scratch->h[0]);
-  recurrent_gather_initial(run, slice, run->output_gradients->last[1], scratch->c);
+  for (int i = 0; i < MAREA_STATES_MAX; i++) {
+    recurrent_gather_initial(run, slice, i, run->inputs->initial[i], scratch->initial[i]);
+    recurrent_gather_initial(run, slice, i, run->output_gradients->last[i],
+                             i == 0 ? scratch->h[0] : scratch->c);
+  }
   recurrent_gather_multipliers(run, slice);
   marea_step step = recurrent_step(run, slice);
   step.panels = run->recurrent_back;
   step.dh = scratch->h[0];
   step.dc = scratch->c;
+  step.norm.dgain = scratch->dgain;
+  step.norm.dbias = scratch->dbias;
+  memcpy(step.dpeephole, scratch->dpeephole, sizeof step.dpeephole);
+  return step;
+}
+
+static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
+  recurrent_scratch *scratch = slice->scratch;
+  size_t width = run->cell->blocks * run->padded;
+  marea_step step = start_slice(run, slice);
   for (size_t end = slice->steps, first; end > 0; end = first) {
     first = block_start(run, slice, end);
     for (size_t s = end; s-- > first;) {
-      step.dgates = scratch->block_gates + (slice->flat[s] - slice->flat[first]) * width;
-      back_step(run, slice, s, &step);
+      size_t row = slice->flat[s] - slice->flat[first];
+      step.dgates = scratch->block_gates + row * width;
+      back_step(run, slice, s,
+                scratch->block_dh != NULL ? scratch->block_dh + row * run->padded_state : NULL,
+                &step);
     }
     finish_block(run, slice, first, end);
   }
-  add_initial(run, slice, run->gradients->initial[0], step.dh);
-  if (run->cell->states > 1) add_initial(run, slice, run->gradients->initial[1], step.dc);
+  add_initial(run, slice, 0, step.dh);
+  if (run->cell->states > 1) add_initial(run, slice, 1, step.dc);
 }
 
 static void clear_input_gradient(const recurrent_run *run, const recurrent_slice *slice) {
@@ -247,10 +280,11 @@ static void clear_input_gradient(const recurrent_run *run, const recurrent_slice
 static void run_group(void *context, size_t group) {
   recurrent_run *run = context;
   recurrent_scratch *scratch = &run->scratch[group];
-  size_t row = run->cell->gates * run->padded;
-  memset(scratch->dkernel, 0, run->layer->input * row * sizeof(marea_real));
-  memset(scratch->drecurrent, 0, run->layer->hidden * row * sizeof(marea_real));
-  memset(scratch->dbias, 0, run->cell->blocks * run->padded * sizeof(marea_real));
+  size_t block = run->padded * sizeof(marea_real);
+  memset(scratch->dkernel, 0, run->layer->input * run->input_blocks * block);
+  memset(scratch->drecurrent, 0, run->state * run->cell->recurrent_blocks * block);
+  memset(scratch->dbias, 0, (run->cell->blocks + 1) * block);
+  recurrent_clear_forms(run, scratch);
   for (size_t i = group; i < run->slices; i += run->groups) {
     recurrent_slice slice = recurrent_slice_of(run, i, group);
     if (run->gradients->x != NULL && run->gradients->x_is_new) clear_input_gradient(run, &slice);
@@ -262,18 +296,19 @@ static void run_group(void *context, size_t group) {
 static void reduce_row(const recurrent_run *run, marea_real *to, size_t row,
                        const unsigned char *gate_of, bool is_kernel) {
   size_t gates = run->cell->gates, hidden = run->layer->hidden, padded = run->padded;
+  size_t blocks = is_kernel ? run->input_blocks : run->cell->recurrent_blocks;
   for (size_t g = 0; g < run->groups; g++) {
     const recurrent_scratch *scratch = &run->scratch[g];
     const marea_real *sums = is_kernel ? scratch->dkernel : scratch->drecurrent;
-    for (size_t i = 0; i < gates; i++)
-      add_row(to + (row * gates + gate_of[i]) * hidden, sums + (row * gates + i) * padded, hidden);
+    for (size_t i = 0; i < blocks; i++)
+      add_row(to + (row * gates + gate_of[i]) * hidden, sums + (row * blocks + i) * padded, hidden);
   }
 }
 
 static void reduce_piece(void *context, size_t piece) {
   const recurrent_run *run = context;
   size_t input = run->layer->input, end = (piece + 1) * REDUCE_ROWS;
-  if (end > input + run->layer->hidden) end = input + run->layer->hidden;
+  if (end > input + run->state) end = input + run->state;
   for (size_t row = piece * REDUCE_ROWS; row < end; row++) {
     if (row < input && run->gradients->kernel != NULL)
       reduce_row(run, run->gradients->kernel, row, run->cell->input_gate, true);
@@ -301,10 +336,12 @@ void recurrent_backward(recurrent_run *run) {
   const marea_recurrent *layer = run->layer;
   if (run->gradients->x != NULL)
     pack_transposed(run, run->kernel_back, run->weights->kernel, layer->input,
-                    run->cell->input_gate);
-  pack_transposed(run, run->recurrent_back, run->weights->recurrent_kernel, layer->hidden,
-                  run->cell->recurrent_gate);
+                    run->cell->input_gate, run->input_blocks);
+  pack_transposed(run, run->recurrent_back, run->weights->recurrent_kernel, run->state,
+                  run->cell->recurrent_gate, run->cell->recurrent_blocks);
+  recurrent_pack_forms_back(run);
   marea_parallel(run->groups, run_group, run);
-  marea_parallel(marea_pieces(layer->input + layer->hidden, REDUCE_ROWS), reduce_piece, run);
+  marea_parallel(marea_pieces(layer->input + run->state, REDUCE_ROWS), reduce_piece, run);
   if (run->gradients->bias != NULL) reduce_bias(run);
+  recurrent_reduce_forms(run);
 }

@@ -25,17 +25,24 @@ enum { MAX_GROUPS = 16 };
 typedef struct recurrent_scratch {
   marea_real *block_x;     /* (block_rows, D): gathered inputs */
   marea_real *block_gates; /* (block_rows, blocks, padded): gates without keep; backward: dgates */
-  marea_real *h[2];        /* (slice_rows, padded) */
+  marea_real *h[2];        /* (slice_rows, padded state) */
   marea_real *c;           /* (slice_rows, padded) */
   marea_real *initial[2];  /* (slice_rows, padded) */
-  marea_real *multipliers; /* (slice_rows, gates, padded) */
-  marea_real *step;        /* (slice_rows, gates, padded) */
+  marea_real *multipliers; /* (slice_rows, gates, padded state) */
+  marea_real *step;        /* (slice_rows, MAREA_GATES_MAX, padded) */
+  marea_real *held[2];     /* (slice_rows, padded): zoneout */
+  /* What forward keeps, when there is no backward to keep it for: (slice_rows, …). */
+  marea_real *new_c, *unprojected, *normal, *scale;
   /* Backward alone. */
   marea_real *block_h;  /* (block_rows, padded) */
   marea_real *block_dx; /* (block_rows, padded D) */
-  marea_real *dkernel;  /* (D, gates, padded) in the input blocks' order */
+  marea_real *block_dh; /* (block_rows, padded state): with a projection */
+  marea_real *dkernel;  /* (D, input blocks, padded) */
   marea_real *drecurrent;
-  marea_real *dbias; /* (blocks, padded) */
+  marea_real *dbias;                      /* (blocks + 1, padded) */
+  marea_real *dgain;                      /* (norms, padded) */
+  marea_real *dpeephole[MAREA_PEEPHOLES]; /* (padded), or (H, padded) when full */
+  marea_real *dprojection;                /* (H, padded state) */
 } recurrent_scratch;
 
 typedef struct recurrent_run {
@@ -50,6 +57,10 @@ typedef struct recurrent_run {
   bool keep_inputs;
   bool as_is; /* few rows and steps: the weights are used where they are, packing would cost more */
   size_t padded, padded_input; /* H and D rounded up to vectors */
+  size_t state, padded_state;  /* features of h: H, or P with a projection */
+  size_t input_blocks;         /* blocks that x reaches: all gates, or the candidate's, the first */
+  size_t norms;                /* normalised vectors a row: 0 without */
+  bool zones[2];               /* zoneout of h, of c */
   size_t slice_rows, slices, groups, block_rows;
   /* The plan. */
   size_t *order;   /* (B): batch row of a sorted row */
@@ -60,10 +71,17 @@ typedef struct recurrent_run {
   /* Packed weights. */
   marea_real *kernel, *recurrent, *bias;
   marea_real *kernel_back, *recurrent_back;
-  /* Kept for backward, by flat row. */
-  marea_real *gates, *h, *c;
+  marea_real *gain;  /* (norms, padded) */
+  marea_real *shift; /* (padded) */
+  marea_real *peephole[MAREA_PEEPHOLES], *peephole_back[MAREA_PEEPHOLES];
+  marea_real *projection, *projection_back;
+  /* Kept for backward, by flat row; new_c is c before zoneout. */
+  marea_real *gates, *h, *c, *new_c, *unprojected, *normal, *scale;
   recurrent_scratch scratch[MAX_GROUPS];
 } recurrent_run;
+
+/* Lays the workspace out (NULL: only counts) by the run's sizes; false when the bytes overflow. */
+bool recurrent_lay_out(recurrent_run *run, void *workspace, size_t *bytes);
 
 /* Checks the layer and lays the workspace out (NULL: only *bytes). */
 marea_status recurrent_run_init(recurrent_run *run, const marea_recurrent *layer, void *workspace,
@@ -101,15 +119,23 @@ static inline size_t recurrent_time(const marea_recurrent *layer, size_t p) {
 /* Element where y of batch row b and processing step p begins. */
 static inline size_t recurrent_place(const marea_recurrent *layer, size_t b, size_t p) {
   size_t t = layer->original_order ? recurrent_time(layer, p) : p;
-  return (b * layer->time + t) * layer->hidden;
+  return (b * layer->time + t) * marea_recurrent_width(layer);
 }
 
 /* Inputs of steps [first, end) by flat row, (rows, D), times gate's multipliers. */
 void recurrent_gather_x(const recurrent_run *run, const recurrent_slice *slice, size_t first,
                         size_t end, size_t gate, marea_real *x);
 
-/* A state's initial rows (zeros for NULL), padded; the rows' recurrent dropout multipliers. */
-void recurrent_gather_initial(const recurrent_run *run, const recurrent_slice *slice,
+/* Features of state 0 (h) or 1 (c), and rounded up. */
+static inline size_t recurrent_width(const recurrent_run *run, int which) {
+  return which == 0 ? run->state : run->layer->hidden;
+}
+static inline size_t recurrent_padded(const recurrent_run *run, int which) {
+  return which == 0 ? run->padded_state : run->padded;
+}
+
+/* Rows (zeros for NULL) of state `which`, padded; the rows' recurrent dropout multipliers. */
+void recurrent_gather_initial(const recurrent_run *run, const recurrent_slice *slice, int which,
                               const marea_real *state, marea_real *rows);
 void recurrent_gather_multipliers(const recurrent_run *run, const recurrent_slice *slice);
 
@@ -119,7 +145,7 @@ marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice
 /* Number of input blocks that share one product: all, or one with a dropout mask a gate. */
 static inline size_t recurrent_inputs_together(const recurrent_run *run) {
   bool each = run->inputs->input_dropout != NULL && run->inputs->input_dropout_gates > 1;
-  return each ? 1 : run->cell->gates;
+  return each ? 1 : run->input_blocks;
 }
 
 /* The same for the recurrent blocks from `block` on. */
@@ -127,6 +153,31 @@ static inline size_t recurrent_blocks_together(const recurrent_run *run, size_t 
   if (run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1) return 1;
   return block == 0 ? run->cell->recurrent_together : 1;
 }
+
+/* ---- recurrent_forms.c ---- */
+/* Packs gains, peepholes and projection, for forward or (transposed) backward. */
+void recurrent_pack_forms(recurrent_run *run);
+void recurrent_pack_forms_back(recurrent_run *run);
+
+/* Points the step at what forward keeps of step s, and at the packed forms. */
+void recurrent_place_forms(const recurrent_run *run, const recurrent_slice *slice, size_t s,
+                           marea_step *step);
+
+/* h_new (h) or c = d h' + (1 - d) new of step s. */
+void recurrent_zone(const recurrent_run *run, const recurrent_slice *slice, size_t s,
+                    const marea_step *step, int which, marea_real *state);
+/* Splits the gradient of state `which`: what goes to h' directly is held back, and given back. */
+void recurrent_hold(const recurrent_run *run, const recurrent_slice *slice, size_t s, size_t rows,
+                    int which, marea_real *gradient);
+void recurrent_give_back(const recurrent_run *run, const recurrent_slice *slice, size_t rows,
+                         int which, marea_real *gradient);
+
+/* Clears the group's sums of the forms' gradients; adds a block's; adds the groups' to the given
+ * arrays. */
+void recurrent_clear_forms(const recurrent_run *run, recurrent_scratch *scratch);
+void recurrent_add_forms(const recurrent_run *run, const recurrent_slice *slice, size_t first,
+                         size_t end);
+void recurrent_reduce_forms(const recurrent_run *run);
 
 void recurrent_forward(recurrent_run *run);
 void recurrent_backward(recurrent_run *run);

@@ -41,18 +41,27 @@ static void pack_bias(const recurrent_run *run) {
     }
 }
 
-static void pack_weights(const recurrent_run *run) {
+static void pack_weights(recurrent_run *run) {
   pack_bias(run);
+  recurrent_pack_forms(run);
   if (run->as_is) return;
   size_t together = recurrent_inputs_together(run);
-  for (size_t i = 0; i < run->cell->gates; i += together)
+  for (size_t i = 0; i < run->input_blocks; i += together)
     pack_blocks(run, run->kernel, run->weights->kernel, run->layer->input, run->cell->input_gate, i,
                 together);
-  for (size_t i = 0; i < run->cell->gates; i += together) {
+  for (size_t i = 0; i < run->cell->recurrent_blocks; i += together) {
     together = recurrent_blocks_together(run, i);
-    pack_blocks(run, run->recurrent, run->weights->recurrent_kernel, run->layer->hidden,
+    pack_blocks(run, run->recurrent, run->weights->recurrent_kernel, run->state,
                 run->cell->recurrent_gate, i, together);
   }
+}
+
+/* Zeros in the blocks of the gates that x does not reach. */
+static void clear_unreached(const recurrent_run *run, marea_real *gates, size_t rows) {
+  size_t reached = run->input_blocks * run->padded, width = run->cell->gates * run->padded;
+  for (size_t r = 0; reached < width && r < rows; r++)
+    memset(gates + r * run->cell->blocks * run->padded + reached, 0,
+           (width - reached) * sizeof *gates);
 }
 
 /* gates of the flat rows of steps [first, end) = x K, blocks in the input's order. */
@@ -61,7 +70,8 @@ static void project(const recurrent_run *run, const recurrent_slice *slice, size
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
   size_t width = run->cell->gates * run->padded;
   if (run->as_is) together = 1; /* the weights' gates may lie in another order than the blocks */
-  for (size_t i = 0; i < run->cell->gates; i += together) {
+  clear_unreached(run, gates, slice->flat[end] - slice->flat[first]);
+  for (size_t i = 0; i < run->input_blocks; i += together) {
     recurrent_gather_x(run, slice, first, end, run->cell->input_gate[i], slice->scratch->block_x);
     marea_product p = {.m = slice->flat[end] - slice->flat[first],
                        .n = together * run->padded,
@@ -95,31 +105,32 @@ static void write_outputs(const recurrent_run *run, size_t row, size_t first, si
   for (size_t p = first; p < end; p++) {
     if (p > first && layer->masked_output == MAREA_MASKED_ZERO) h = NULL;
     if (run->outputs->y != NULL)
-      write_row(run->outputs->y + recurrent_place(layer, b, p), h, layer->hidden);
+      write_row(run->outputs->y + recurrent_place(layer, b, p), h, run->state);
     if (p == layer->time - 1 && run->outputs->y_last != NULL)
-      write_row(run->outputs->y_last + b * layer->hidden, h, layer->hidden);
+      write_row(run->outputs->y_last + b * run->state, h, run->state);
   }
 }
 
 static void write_last(const recurrent_run *run, size_t row, const marea_real *h,
                        const marea_real *c) {
-  size_t hidden = run->layer->hidden, at = run->order[row] * hidden;
-  if (run->outputs->last[0] != NULL) write_row(run->outputs->last[0] + at, h, hidden);
+  size_t hidden = run->layer->hidden, b = run->order[row];
+  if (run->outputs->last[0] != NULL)
+    write_row(run->outputs->last[0] + b * run->state, h, run->state);
   if (run->outputs->last[1] != NULL && run->cell->states > 1)
-    write_row(run->outputs->last[1] + at, c, hidden);
+    write_row(run->outputs->last[1] + b * hidden, c, hidden);
 }
 
-/* What the rows show after step s: outputs up to their next step, states where they end. */
+/* What the rows show after step s, with states h and c: outputs up to their next step, states
+ * where they end. */
 static void hand_out(const recurrent_run *run, const recurrent_slice *slice, size_t s,
-                     const marea_step *step) {
+                     const marea_real *h, const marea_real *c) {
   bool outputs = run->outputs->y != NULL;
-  for (size_t r = 0; r < step->rows; r++) {
+  for (size_t r = 0; r < recurrent_active(slice, s); r++, h += run->padded_state) {
     size_t row = slice->first + r;
-    const marea_real *h = step->h_new + r * run->padded;
     bool ends = s + 1 == run->counts[row];
     if (outputs || ends)
       write_outputs(run, row, recurrent_p(run, row, s), recurrent_p(run, row, s + 1), h);
-    if (ends) write_last(run, row, h, step->c_new + r * run->padded);
+    if (ends) write_last(run, row, h, c + r * run->padded);
   }
 }
 
@@ -129,9 +140,14 @@ static void start_rows(const recurrent_run *run, const recurrent_slice *slice) {
     size_t row = slice->first + r;
     write_outputs(run, row, 0, recurrent_p(run, row, 0), NULL);
     if (run->counts[row] == 0)
-      write_last(run, row, slice->scratch->initial[0] + r * run->padded,
+      write_last(run, row, slice->scratch->initial[0] + r * run->padded_state,
                  slice->scratch->initial[1] + r * run->padded);
   }
+}
+
+/* The cell states after step s. */
+static marea_real *cell_states(const recurrent_run *run, const recurrent_slice *slice, size_t s) {
+  return run->c != NULL ? run->c + slice->flat[s] * run->padded : slice->scratch->c;
 }
 
 /* Where the states of step s come from and go to. */
@@ -139,20 +155,27 @@ static void place_states(const recurrent_run *run, const recurrent_slice *slice,
                          marea_step *step) {
   recurrent_scratch *scratch = slice->scratch;
   step->h = s == 0 ? scratch->initial[0] : step->h_new;
-  step->c = s == 0 ? scratch->initial[1] : step->c_new;
-  if (run->layer->keep) {
-    step->h_new = run->h + slice->flat[s] * run->padded;
-    step->c_new = run->c != NULL ? run->c + slice->flat[s] * run->padded : scratch->c;
-  } else {
-    step->h_new = scratch->h[s % 2];
-    step->c_new = scratch->c;
-  }
+  step->c = s == 0 ? scratch->initial[1] : cell_states(run, slice, s - 1);
+  step->h_new = run->layer->keep ? run->h + slice->flat[s] * run->padded_state : scratch->h[s % 2];
+  step->c_new = cell_states(run, slice, s);
+  recurrent_place_forms(run, slice, s, step);
+}
+
+static void forward_step(const recurrent_run *run, const recurrent_slice *slice, size_t s,
+                         marea_step *step) {
+  marea_real *c = cell_states(run, slice, s);
+  step->rows = recurrent_active(slice, s);
+  place_states(run, slice, s, step);
+  run->cell->forward(step);
+  if (run->zones[0]) recurrent_zone(run, slice, s, step, 0, step->h_new);
+  if (run->zones[1]) recurrent_zone(run, slice, s, step, 1, c);
+  hand_out(run, slice, s, step->h_new, c);
 }
 
 static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
   size_t width = run->cell->blocks * run->padded;
-  recurrent_gather_initial(run, slice, run->inputs->initial[0], slice->scratch->initial[0]);
-  recurrent_gather_initial(run, slice, run->inputs->initial[1], slice->scratch->initial[1]);
+  for (int i = 0; i < MAREA_STATES_MAX; i++)
+    recurrent_gather_initial(run, slice, i, run->inputs->initial[i], slice->scratch->initial[i]);
   recurrent_gather_multipliers(run, slice);
   start_rows(run, slice);
   marea_step step = recurrent_step(run, slice);
@@ -162,11 +185,8 @@ static void run_slice(const recurrent_run *run, const recurrent_slice *slice) {
         run->layer->keep ? run->gates + slice->flat[first] * width : slice->scratch->block_gates;
     project(run, slice, first, end, gates);
     for (size_t s = first; s < end; s++) {
-      step.rows = recurrent_active(slice, s);
       step.gates = gates + (slice->flat[s] - slice->flat[first]) * width;
-      place_states(run, slice, s, &step);
-      run->cell->forward(&step);
-      hand_out(run, slice, s, &step);
+      forward_step(run, slice, s, &step);
     }
   }
 }

@@ -119,24 +119,23 @@ void recurrent_gather_x(const recurrent_run *run, const recurrent_slice *slice, 
     }
 }
 
-void recurrent_gather_initial(const recurrent_run *run, const recurrent_slice *slice,
+void recurrent_gather_initial(const recurrent_run *run, const recurrent_slice *slice, int which,
                               const marea_real *state, marea_real *rows) {
-  size_t hidden = run->layer->hidden;
-  memset(rows, 0, slice->rows * run->padded * sizeof *rows);
+  size_t width = recurrent_width(run, which), padded = recurrent_padded(run, which);
+  memset(rows, 0, slice->rows * padded * sizeof *rows);
   for (size_t r = 0; state != NULL && r < slice->rows; r++)
-    memcpy(rows + r * run->padded, state + run->order[slice->first + r] * hidden,
-           hidden * sizeof *rows);
+    memcpy(rows + r * padded, state + run->order[slice->first + r] * width, width * sizeof *rows);
 }
 
 void recurrent_gather_multipliers(const recurrent_run *run, const recurrent_slice *slice) {
   if (run->inputs->recurrent_dropout == NULL) return;
-  size_t hidden = run->layer->hidden, n = run->inputs->recurrent_dropout_gates;
+  size_t width = run->state, n = run->inputs->recurrent_dropout_gates;
   marea_real *to = slice->scratch->multipliers;
-  memset(to, 0, slice->rows * n * run->padded * sizeof *to);
+  memset(to, 0, slice->rows * n * run->padded_state * sizeof *to);
   for (size_t r = 0; r < slice->rows; r++)
-    for (size_t g = 0; g < n; g++, to += run->padded)
-      memcpy(to, run->inputs->recurrent_dropout + (run->order[slice->first + r] * n + g) * hidden,
-             hidden * sizeof *to);
+    for (size_t g = 0; g < n; g++, to += run->padded_state)
+      memcpy(to, run->inputs->recurrent_dropout + (run->order[slice->first + r] * n + g) * width,
+             width * sizeof *to);
 }
 
 marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice) {
@@ -144,9 +143,15 @@ marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice
   return (marea_step){
       .hidden = layer->hidden,
       .padded = run->padded,
+      .state = run->state,
+      .padded_state = run->padded_state,
       .activation = layer->activation,
       .recurrent_activation = layer->recurrent_activation,
       .keep_inputs = run->keep_inputs,
+      .z_writes = layer->z_writes,
+      .cell_clip = layer->cell_clip,
+      .peephole_full = layer->peephole == MAREA_PEEPHOLE_FULL,
+      .peephole_on_old = layer->peephole_on_old,
       .bias = run->bias,
       .panels = run->as_is ? run->weights->recurrent_kernel : run->recurrent,
       .panels_ld = run->as_is ? run->cell->gates * layer->hidden : 0,

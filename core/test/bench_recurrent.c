@@ -36,8 +36,9 @@ static marea_real *numbers(size_t n, double deviation, uint64_t id) {
 static double run(const marea_recurrent *layer, int mode) {
   size_t B = layer->batch, T = layer->time, D = layer->input, H = layer->hidden;
   size_t G = marea_cell_gates(layer->cell), bytes;
-  marea_recurrent_weights weights = {numbers(D * G * H, 0.1, 1), numbers(H * G * H, 0.1, 2),
-                                     numbers(2 * G * H, 0.1, 3)};
+  marea_recurrent_weights weights = {.kernel = numbers(D * G * H, 0.1, 1),
+                                     .recurrent_kernel = numbers(H * G * H, 0.1, 2),
+                                     .bias = numbers(2 * G * H, 0.1, 3)};
   marea_recurrent_inputs inputs = {.x = numbers(B * T * D, 1, 4)};
   unsigned char *mask = marea_alloc(B * T);
   for (size_t i = 0; i < B * T; i++) mask[i] = i % T >= T / 2;
@@ -49,12 +50,10 @@ static double run(const marea_recurrent *layer, int mode) {
   }
   marea_recurrent_outputs outputs = {.y = numbers(B * T * H, 1, 7)};
   marea_recurrent_output_gradients given = {.y = numbers(B * T * H, 1, 8)};
-  marea_recurrent_gradients gradients = {numbers(B * T * D, 0, 9),
-                                         numbers(D * G * H, 0, 9),
-                                         numbers(H * G * H, 0, 9),
-                                         numbers(2 * G * H, 0, 9),
-                                         {NULL, NULL},
-                                         false};
+  marea_recurrent_gradients gradients = {.x = numbers(B * T * D, 0, 9),
+                                         .kernel = numbers(D * G * H, 0, 9),
+                                         .recurrent_kernel = numbers(H * G * H, 0, 9),
+                                         .bias = numbers(2 * G * H, 0, 9)};
   if (marea_recurrent_workspace(layer, &bytes) != MAREA_OK) exit(1);
   void *workspace = marea_alloc(bytes);
   double best = 1e30, until = seconds() + 1.2;

@@ -109,7 +109,7 @@ static void check(const golden *g) {
                            .keep = true};
   size_t columns = marea_cell_gates(g->cell) * U, bytes;
   fill_weights(kernel, recurrent, bias, (int)columns);
-  marea_recurrent_weights weights = {kernel, recurrent, bias};
+  marea_recurrent_weights weights = {.kernel = kernel, .recurrent_kernel = recurrent, .bias = bias};
   marea_recurrent_inputs inputs = {.x = x, .mask = g->mask};
   marea_real last_c[U], dx[T * U] = {7}, dkernel[U * WIDEST] = {0}, drecurrent[U * WIDEST] = {0};
   marea_real dbias[2 * WIDEST] = {0};
@@ -127,7 +127,8 @@ static void check(const golden *g) {
   CHECK_NEAR(loss, g->loss, tolerance * 3);
   marea_recurrent_output_gradients given = {.y = dy};
   /* dx begins as garbage: as a new gradient it is overwritten. */
-  marea_recurrent_gradients gradients = {dx, dkernel, drecurrent, dbias, {NULL, NULL}, true};
+  marea_recurrent_gradients gradients = {
+      .x = dx, .kernel = dkernel, .recurrent_kernel = drecurrent, .bias = dbias, .x_is_new = true};
   CHECK(marea_recurrent_backward(&layer, &weights, &inputs, &given, &gradients, workspace) ==
         MAREA_OK);
   check_all(g->what, dx, g->dx, T * U, tolerance);

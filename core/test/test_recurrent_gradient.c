@@ -4,7 +4,7 @@
 
 #include "test/recurrent_cases.h"
 
-static const double step = sizeof(marea_real) == 8 ? 1e-6 : 1e-2;
+static const double step = sizeof(marea_real) == 8 ? 1e-5 : 1e-2;
 static const double tolerance = sizeof(marea_real) == 8 ? 5e-7 : 3e-2;
 
 static double weighted(const marea_real *a, const marea_real *b, size_t n) {

@@ -83,14 +83,29 @@ INLINE vreal kept_output(const step_functions f, vreal kept, vreal *slope) {
   return a;
 }
 
-/* scratch (rows, n, padded) = h times its multipliers, and where gate g's part starts. */
+/* The share of h' in a gated unit's h = share h' + (1 - share) g: z, or with z_writes 1 - z. */
+INLINE vreal kept_share(const marea_step *s, vreal z) {
+  return s->z_writes ? splat(1) - z : z;
+}
+
+INLINE vreal blend(const marea_step *s, vreal z, vreal h, vreal g) {
+  vreal share = kept_share(s, z);
+  return share * h + (splat(1) - share) * g;
+}
+
+/* The gradient of z from that of h. */
+INLINE vreal blend_slope(const marea_step *s, vreal dh, vreal h, vreal g) {
+  return s->z_writes ? dh * (g - h) : dh * (h - g);
+}
+
+/* scratch (rows, n, padded state) = h times its multipliers, and where gate g's part starts. */
 static inline void multiply_states(const marea_step *s, const marea_real *h) {
   size_t n = s->multiplier_gates;
   for (size_t r = 0; r < s->rows; r++)
     for (size_t g = 0; g < n; g++)
-      for (size_t j = 0; j < s->padded; j += LANES) {
-        size_t at = (r * n + g) * s->padded + j;
-        store(s->scratch + at, load(h + r * s->padded + j) * load(s->multipliers + at));
+      for (size_t j = 0; j < s->padded_state; j += LANES) {
+        size_t at = (r * n + g) * s->padded_state + j;
+        store(s->scratch + at, load(h + r * s->padded_state + j) * load(s->multipliers + at));
       }
 }
 
@@ -98,16 +113,16 @@ static inline void multiply_states(const marea_step *s, const marea_real *h) {
 static inline void recur_one(const marea_step *s, const marea_cell_table *cell, size_t block,
                              size_t count, const marea_real *a, size_t width) {
   bool packed = s->panels_ld == 0;
-  size_t panel = packed ? block * s->hidden : cell->recurrent_gate[block];
+  size_t panel = packed ? block * s->state : cell->recurrent_gate[block];
   marea_product p = {.m = s->rows,
                      .n = count * s->padded,
-                     .k = s->hidden,
+                     .k = s->state,
                      .a = a,
                      .a_row = width,
                      .a_column = 1,
                      .b = s->panels + panel * s->padded,
                      .ldb = s->panels_ld,
-                     .packed_depth = packed ? s->hidden : 0,
+                     .packed_depth = packed ? s->state : 0,
                      .c = s->gates + (cell->recurrent_first + block) * s->padded,
                      .ldc = cell->blocks * s->padded,
                      .accumulate = true};
@@ -119,32 +134,33 @@ static inline void recur(const marea_step *s, const marea_cell_table *cell, size
                          size_t count) {
   size_t n = s->multiplier_gates;
   if (s->multipliers == NULL) {
-    recur_one(s, cell, block, count, s->h, s->padded);
+    recur_one(s, cell, block, count, s->h, s->padded_state);
     return;
   }
   multiply_states(s, s->h);
   if (n == 1) {
-    recur_one(s, cell, block, count, s->scratch, s->padded);
+    recur_one(s, cell, block, count, s->scratch, s->padded_state);
     return;
   }
   for (size_t i = block; i < block + count; i++)
-    recur_one(s, cell, i, 1, s->scratch + cell->recurrent_gate[i] * s->padded, n * s->padded);
+    recur_one(s, cell, i, 1, s->scratch + cell->recurrent_gate[i] * s->padded_state,
+              n * s->padded_state);
 }
 
-/* out (rows, padded) (+)= gradient blocks [block, block + count) U'. */
+/* out (rows, padded state) (+)= gradient blocks [block, block + count) U'. */
 static inline void recur_back_one(const marea_step *s, const marea_cell_table *cell, size_t block,
                                   size_t count, marea_real *out, bool accumulate) {
   marea_product p = {.m = s->rows,
-                     .n = s->padded,
+                     .n = s->padded_state,
                      .k = count * s->padded,
                      .a = s->dgates + (cell->recurrent_first + block) * s->padded,
                      .a_row = cell->blocks * s->padded,
                      .a_column = 1,
                      .b = s->panels,
-                     .packed_depth = cell->gates * s->padded,
+                     .packed_depth = cell->recurrent_blocks * s->padded,
                      .packed_start = block * s->padded,
                      .c = out,
-                     .ldc = s->padded,
+                     .ldc = s->padded_state,
                      .accumulate = accumulate};
   LEVEL(marea_products).product(&p);
 }
@@ -161,10 +177,10 @@ static inline void recur_back(const marea_step *s, const marea_cell_table *cell,
     recur_back_one(s, cell, i, together, s->scratch, false);
     size_t which = n == 1 ? 0 : cell->recurrent_gate[i];
     for (size_t r = 0; r < s->rows; r++)
-      for (size_t j = 0; j < s->padded; j += LANES) {
-        marea_real *dh = s->dh + r * s->padded + j;
-        vreal more = load(s->scratch + r * s->padded + j) *
-                     load(s->multipliers + (r * n + which) * s->padded + j);
+      for (size_t j = 0; j < s->padded_state; j += LANES) {
+        marea_real *dh = s->dh + r * s->padded_state + j;
+        vreal more = load(s->scratch + r * s->padded_state + j) *
+                     load(s->multipliers + (r * n + which) * s->padded_state + j);
         store(dh, accumulate || i > block ? load(dh) + more : more);
       }
   }

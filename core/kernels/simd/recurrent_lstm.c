@@ -10,6 +10,7 @@ const marea_cell_table LEVEL(marea_cell_lstm) = {.gates = 4,
                                                  .blocks = 4,
                                                  .input_gate = {0, 1, 2, 3},
                                                  .recurrent_gate = {0, 1, 2, 3},
+                                                 .recurrent_blocks = 4,
                                                  .recurrent_together = 4,
                                                  .forward = forward,
                                                  .backward = backward};

@@ -1,5 +1,5 @@
 /* SimpleRNN: h = f(a), a = x K + h' U + b. */
-#include "kernels/simd/cell_steps.h"
+#include "kernels/simd/norm_steps.h"
 
 static void forward(const marea_step *s);
 static void backward(const marea_step *s);
@@ -7,6 +7,7 @@ static void backward(const marea_step *s);
 const marea_cell_table LEVEL(marea_cell_rnn) = {.gates = 1,
                                                 .states = 1,
                                                 .blocks = 1,
+                                                .recurrent_blocks = 1,
                                                 .recurrent_together = 1,
                                                 .forward = forward,
                                                 .backward = backward};
@@ -24,6 +25,7 @@ INLINE void activate_rows(const marea_step *s, const step_functions f) {
 
 static void forward(const marea_step *s) {
   recur(s, &LEVEL(marea_cell_rnn), 0, 1);
+  normalise(s, &LEVEL(marea_cell_rnn), 0, 1, NULL);
   if (is_usual(s))
     activate_rows(s, usual_functions);
   else
@@ -43,5 +45,6 @@ static void backward(const marea_step *s) {
     gradient_rows(s, usual_functions);
   else
     gradient_rows(s, functions_of(s));
+  denormalise(s, &LEVEL(marea_cell_rnn), 0, 1);
   recur_back(s, &LEVEL(marea_cell_rnn), 0, 1, false);
 }

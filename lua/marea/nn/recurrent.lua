@@ -5,6 +5,7 @@
 -- (or gives zeros, with `zero_output_for_mask`), so padding on either side changes nothing.
 -- @module marea.nn.recurrent
 local activations = require "marea.nn.activations"
+local forms = require "marea.nn.recurrent_forms"
 local Layer = require "marea.nn.layer"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -49,6 +50,7 @@ function methods:init()
   end
   check_activation(self, "activation")
   if self.gates > 1 then check_activation(self, "recurrent_activation") end
+  forms.init(self)
 end
 
 function methods:build_weights(shape)
@@ -61,27 +63,32 @@ function methods:build_weights(shape)
     initializer = self.kernel_initializer, regularizer = self.kernel_regularizer,
     constraint = self.kernel_constraint }
   self.recurrent_kernel = self:add_weight{ name = "recurrent_kernel",
-    shape = { self.units, columns }, initializer = self.recurrent_initializer,
+    shape = { self.state_units, columns }, initializer = self.recurrent_initializer,
     regularizer = self.recurrent_regularizer, constraint = self.recurrent_constraint }
-  if not self.use_bias then return end
+  if self.use_bias then self:build_bias(columns) end
+  forms.build(self)
+end
+
+function methods:build_bias(columns)
   self.bias = self:add_weight{ name = "bias",
     shape = self.reset_after and { 2, columns } or { columns }, initializer = self.bias_initializer,
     regularizer = self.bias_regularizer, constraint = self.bias_constraint }
-  if self.unit_forget_bias and not self.source then
+  if self.unit_forget_bias and not self.coupled and not self.source then
     ops.no_grad(function() self.bias:narrow(1, self.units + 1, self.units):fill_(1) end)
   end
 end
 
 local function as_states(layer, given, batch)
   if ops.is_tensor(given) then given = { given } end
+  local widths = forms.state_widths(layer)
   if type(given) ~= "table" or #given ~= layer.states then
     layer:fail("initial_state must hold %d tensor%s of (%d, %d), got %s", layer.states,
-      layer.states == 1 and "" or "s", batch, layer.units,
+      layer.states == 1 and "" or "s", batch, widths[1],
       type(given) == "table" and #given or options.show(given))
   end
   for i, state in ipairs(given) do
     local shape = ops.is_tensor(state) and weights.shape_text(state:shape()) or options.show(state)
-    local wanted = weights.shape_text{ batch, layer.units }
+    local wanted = weights.shape_text{ batch, widths[i] }
     if shape ~= wanted then
       layer:fail("initial_state %d is %s, expected %s", i, shape, wanted)
     end
@@ -92,7 +99,7 @@ end
 local function initial_states(layer, batch, call)
   if call.initial_state ~= nil then return as_states(layer, call.initial_state, batch) end
   local kept = layer.stateful and layer.kept_states
-  if not kept then return {} end
+  if not kept then return forms.initial_states(layer, batch) end
   if kept[1]:size(1) ~= batch then
     layer:fail("is stateful and holds the states of %d samples, got a batch of %d; keep the batch "
       .. "size or call reset_states()", kept[1]:size(1), batch)
@@ -108,7 +115,7 @@ function methods:call(x, call)
   end
   if shape[2] == 0 then self:fail("input has no time step") end
   local initial = initial_states(self, shape[1], call)
-  local y, h, c = ops.recurrent{
+  local y, h, c = ops.recurrent(forms.add(self, {
     name = tostring(self), cell = self.cell, x = x, kernel = self.kernel,
     recurrent_kernel = self.recurrent_kernel, bias = self.bias, activation = self.activation,
     recurrent_activation = self.recurrent_activation, mask = call.mask, initial_h = initial[1],
@@ -117,7 +124,7 @@ function methods:call(x, call)
     zero_output_for_mask = self.zero_output_for_mask,
     dropout = call.training and self.dropout or 0,
     recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.random,
-  }
+  }, call.training))
   if self.stateful then self:reset_states{ h, c } end
   self:regularize_activity(y)
   if self.return_state or call.return_state then return y, h, c end
@@ -142,13 +149,14 @@ function methods:compute_mask(_, mask)
 end
 
 function methods:output_shape(shape)
-  if self.return_sequences then return { shape[1], shape[2], self.units } end
-  return { shape[1], self.units }
+  if self.return_sequences then return { shape[1], shape[2], self.state_units } end
+  return { shape[1], self.state_units }
 end
 
 local function recurrent(name, own, fields)
   local definition = { builtin = true, positional = { "units" }, masking = "consume", options = {} }
   for key, value in pairs(shared) do definition.options[key] = value end
+  for key, value in pairs(forms.shared) do definition.options[key] = value end
   for key, value in pairs(own) do definition.options[key] = value end
   for key, value in pairs(methods) do definition[key] = value end
   for key, value in pairs(fields) do definition[key] = value end
@@ -159,23 +167,63 @@ end
 -- bias (u).
 room.SimpleRNN = recurrent("SimpleRNN", {}, { cell = "rnn", gates = 1, states = 1 })
 
+local function with(own, more)
+  for key, value in pairs(more) do own[key] = value end
+  return own
+end
+
 --- Long short-term memory (Hochreiter and Schmidhuber, 1997; Gers et al., 2000), gates i, f, c, o.
 -- Weights: kernel (D, 4u), recurrent_kernel (u, 4u), bias (4u), which starts with ones for the
 -- forget gate if `unit_forget_bias`. States: h, c.
-room.LSTM = recurrent("LSTM", { recurrent_activation = "sigmoid", unit_forget_bias = true },
-  { cell = "lstm", gates = 4, states = 2 })
+--
+-- Forms. `peephole`: "gers2000" and "onnx" add p c to the sums of i, f (the old c) and o (the new
+-- c), p (u); "slides" adds c P of the old c to all three, P (u, u), and takes x from them.
+-- `coupled`: f = 1 - i, three gates i, c, o. `cell_clip`: c stays in [-clip, clip].
+-- `projection`: h = (o f(c)) R with that many features (Sak et al., 2014). `norm = "layer"`
+-- (Ba et al., 2016). `zoneout`, `zoneout_cell` (Krueger et al., 2017): chances that a unit of h, of
+-- c keeps its value. Weights follow the bias: peephole_i, _f, _o, projection_kernel, norm_gain,
+-- cell_gain, cell_bias, initial_h, initial_c.
+room.LSTM = recurrent("LSTM",
+  with({ recurrent_activation = "sigmoid", unit_forget_bias = true }, forms.lstm),
+  { gates = 4, states = 2 })
+
+local recurrent_init = room.LSTM.init
+
+function room.LSTM:init()
+  recurrent_init(self)
+  self.cell = self.coupled and "lstm_coupled" or "lstm"
+  self.gates = self.coupled and 3 or 4
+end
 
 --- Gated recurrent unit (Cho et al., 2014), gates z, r, h. Weights: kernel (D, 3u),
 -- recurrent_kernel (u, 3u), bias (2, 3u) with `reset_after` (the default), else (3u).
-room.GRU = recurrent("GRU", { recurrent_activation = "sigmoid", reset_after = true },
+-- `update`: "keep" for h = z h' + (1 - z) g, "write" for h = (1 - z) h' + z g.
+room.GRU = recurrent("GRU",
+  with({ recurrent_activation = "sigmoid", reset_after = true }, forms.gated),
   { gates = 3, states = 1 })
-
-local recurrent_init = room.GRU.init
 
 function room.GRU:init()
   options.boolean("GRU", "reset_after", self.reset_after)
   self.cell = self.reset_after and "gru" or "gru_before"
   recurrent_init(self)
 end
+
+--- The GRU without a reset gate, gates z, h; the candidate sees x and h (`candidate = "xh"`) or x
+-- alone ("x"). Weights: kernel (D, 2u), recurrent_kernel (u, 2u), bias (2u).
+room.SimpleGRU = recurrent("SimpleGRU",
+  { recurrent_activation = "sigmoid", candidate = "xh", update = "write" },
+  { gates = 2, states = 1 })
+
+function room.SimpleGRU:init()
+  options.choice("SimpleGRU", "candidate", self.candidate, { "x", "xh" })
+  self.cell = self.candidate == "x" and "simple_gru_x" or "simple_gru"
+  recurrent_init(self)
+end
+
+--- Minimal gated unit (Zhou et al., 2016), gates f, h: g = tanh(x K + (f h') U + b),
+-- h = (1 - f) h' + f g. Weights: kernel (D, 2u), recurrent_kernel (u, 2u), bias (2u).
+room.MinimalGatedUnit = recurrent("MinimalGatedUnit",
+  { recurrent_activation = "sigmoid", update = "write" },
+  { cell = "mgu", gates = 2, states = 1 })
 
 return room

@@ -1,0 +1,165 @@
+--- RNN: a cell written in Lua over whole sequences, with automatic gradients.
+local functions = require "marea.nn.functions"
+local Layer = require "marea.nn.layer"
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local weights = require "marea.nn.weights"
+
+--- Runs `cell` step by step. Input (B, T, D); output (B, O), or (B, T, O) with `return_sequences`.
+--
+-- `cell`: a function f(x, state, call) → y, state with x (B, D), state a list of tensors (B, n) and
+-- y (B, O), registered under a name if it is to be saved; or a layer (nn.Layer:extend) with the
+-- method step(self, x, state, call) of the same kind, whose weights are built for (B, D), train and
+-- are saved with this layer. `state_size`: n, or a list of several; `output_size`: O, else the first
+-- n. Masks, states and directions are those of the other recurrent layers; `dropout` is on x,
+-- constant over time.
+-- @usage nn.RNN{ function(x, state) local h = (x + state[1]):tanh() return h, { h } end, state_size = 3 }
+local RNN = Layer:extend("RNN", {
+  builtin = true, positional = { "cell" }, masking = "consume",
+  options = {
+    cell = options.required, state_size = options.optional, output_size = options.optional,
+    version = options.optional, dropout = 0, return_sequences = false, return_state = false,
+    go_backwards = false, stateful = false, zero_output_for_mask = false,
+  },
+})
+
+local function read_cell(layer)
+  local cell = layer.cell
+  if type(cell) == "string" then
+    layer.step, layer.version = functions.find("RNN", cell, layer.version)
+  elseif type(cell) == "function" then
+    layer.step, layer.cell = cell, functions.name_of(cell) or cell
+  elseif type(cell) == "table" and type(cell.step) == "function" and cell.add_weight then
+    layer.step = function(...) return cell:step(...) end
+    layer.children = { cell }
+    layer.state_size = layer.state_size or cell.state_size
+  else
+    error("RNN: cell must be a function, the name of a registered one or a layer with a method "
+      .. "step(self, x, state, call), got " .. options.show(cell), 0)
+  end
+end
+
+function RNN:init()
+  read_cell(self)
+  if self.state_size == nil then error("RNN: state_size is needed, a number or a list of them", 0) end
+  local sizes = type(self.state_size) == "table" and self.state_size or { self.state_size }
+  self.sizes, self.states = {}, #sizes
+  if #sizes == 0 then error("RNN: state_size is an empty list, expected one number or more", 0) end
+  for i, size in ipairs(sizes) do self.sizes[i] = options.integer("RNN", "state_size", size) end
+  self.state_units = self.sizes[1]
+  if self.output_size ~= nil then
+    self.state_units = options.integer("RNN", "output_size", self.output_size)
+  end
+  options.number("RNN", "dropout", self.dropout, 0, 1)
+  for _, name in ipairs{ "return_sequences", "return_state", "go_backwards", "stateful",
+    "zero_output_for_mask" } do
+    options.boolean("RNN", name, self[name])
+  end
+end
+
+function RNN:build_weights(shape)
+  if #shape ~= 3 then
+    self:fail("input is (%s), expected (batch, time, features)", table.concat(shape, ", "))
+  end
+  self.features = shape[3]
+  if self.children[1] then self.children[1]:build{ shape[1], shape[3] } end
+end
+
+local function check(layer, what, x, batch, width)
+  local got = ops.is_tensor(x) and weights.shape_text(x:shape()) or options.show(x)
+  local wanted = weights.shape_text{ batch, width }
+  if got ~= wanted then layer:fail("%s is %s, expected %s", what, got, wanted) end
+end
+
+local function check_states(layer, what, states, batch)
+  if ops.is_tensor(states) then states = { states } end
+  if type(states) ~= "table" or #states ~= layer.states then
+    layer:fail("%s must be a list of %d tensor%s, got %s", what, layer.states,
+      layer.states == 1 and "" or "s", type(states) == "table" and #states or options.show(states))
+  end
+  for i, state in ipairs(states) do
+    check(layer, ("%s %d"):format(what, i), state, batch, layer.sizes[i])
+  end
+  return states
+end
+
+local function initial_states(layer, batch, call)
+  if call.initial_state ~= nil then
+    return check_states(layer, "initial_state", call.initial_state, batch)
+  end
+  if layer.stateful and layer.kept_states then
+    return check_states(layer, "kept state (call reset_states() for another batch size)",
+      layer.kept_states, batch)
+  end
+  local states = {}
+  for i, size in ipairs(layer.sizes) do states[i] = ops.zeros{ batch, size } end
+  return states
+end
+
+-- One step; where the mask (B, 1) hides it, states and output stay.
+local function advance(layer, t, x, state, y, mask, call)
+  local new_y, new = layer.step(x, state, call)
+  check(layer, ("the cell's output at step %d"):format(t), new_y, x:size(1), layer.state_units)
+  new = check_states(layer, ("the cell's state at step %d"):format(t), new, x:size(1))
+  if not mask then return new_y, new_y, new end
+  local states = {}
+  for i = 1, layer.states do states[i] = ops.where(mask, new[i], state[i]) end
+  local zeros = ops.zeros{ x:size(1), layer.state_units }
+  local kept = ops.where(mask, new_y, y or zeros)
+  return layer.zero_output_for_mask and ops.where(mask, new_y, zeros) or kept, kept, states
+end
+
+local function drop(layer, x, training)
+  if not training or layer.dropout == 0 then return x end
+  return x * ops.dropout(ops.ones{ x:size(1), 1, x:size(3) }, layer.dropout, layer.random)
+end
+
+function RNN:call(x, call)
+  local shape = x:shape()
+  if #shape ~= 3 or shape[3] ~= self.features then
+    self:fail("input is (%s), expected (batch, time, %d)", table.concat(shape, ", "), self.features)
+  end
+  local B, T, D = shape[1], shape[2], shape[3]
+  if T == 0 then self:fail("input has no time step") end
+  x = drop(self, x, call.training)
+  local state, outputs, shown, y = initial_states(self, B, call), {}, nil, nil
+  for p = 1, T do
+    local t = self.go_backwards and T + 1 - p or p
+    local mask = call.mask and call.mask:narrow(2, t, 1)
+    shown, y, state = advance(self, t, x:narrow(2, t, 1):reshape{ B, D }, state, y, mask, call)
+    outputs[self.original_order and t or p] = shown
+  end
+  if self.stateful then self:reset_states(state) end
+  local result = self.return_sequences and ops.stack(outputs, 2) or shown
+  if self.return_state then return result, table.unpack(state) end
+  return result
+end
+
+--- Forgets the states that a stateful layer kept, or sets them ((B, n) each).
+function RNN:reset_states(states)
+  self.kept_states = nil
+  if states == nil then return end
+  if ops.is_tensor(states) then states = { states } end
+  self.kept_states = {}
+  for i, state in ipairs(states) do self.kept_states[i] = state:clone() end
+end
+
+function RNN:compute_mask(_, mask)
+  return self.return_sequences and mask or nil
+end
+
+function RNN:output_shape(shape)
+  if self.return_sequences then return { shape[1], shape[2], self.state_units } end
+  return { shape[1], self.state_units }
+end
+
+function RNN:get_config()
+  if type(self.cell) == "function" then
+    self:fail("cell is a function without a name, which a file cannot hold; "
+      .. 'nn.register_function("name", f) and give nn.RNN{ "name" }, or make a class with '
+      .. "nn.Layer:extend")
+  end
+  return Layer.get_config(self)
+end
+
+return RNN

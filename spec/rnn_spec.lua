@@ -1,0 +1,93 @@
+local marea = require "marea"
+local support = require "spec.support"
+local nn, near, raises, numbers = marea.nn, support.near, support.raises, support.numbers
+
+-- The LSTM of the library as a cell in Lua; `name` in the registry of classes.
+local Cell = nn.Layer:extend("SpecLstmCell", { positional = { "units" }, masking = "consume",
+  options = { units = 3 } })
+
+function Cell:init()
+  self.state_size = { self.units, self.units }
+end
+
+function Cell:build_weights(shape)
+  local function add(name, rows)
+    self[name] = self:add_weight{ name = name, shape = { rows, 4 * self.units },
+      initializer = "glorot_uniform" }
+  end
+  add("kernel", shape[2])
+  add("recurrent_kernel", self.units)
+  self.bias = self:add_weight{ name = "bias", shape = { 4 * self.units }, initializer = "zeros" }
+end
+
+function Cell:step(x, state)
+  local sums, u = x:matmul(self.kernel) + state[1]:matmul(self.recurrent_kernel) + self.bias, self.units
+  local function gate(i) return sums:narrow(2, 1 + (i - 1) * u, u) end
+  local c = gate(2):sigmoid() * state[2] + gate(1):sigmoid() * gate(3):tanh()
+  local h = gate(4):sigmoid() * c:tanh()
+  return h, { h, c }
+end
+
+local x = numbers{ 2, 5, 4 }
+local mask = marea.tensor{ { 1, 0, 1, 1, 0 }, { 0, 1, 1, 0, 1 } }
+
+local function pair(options)
+  local fast, slow = { 3 }, { Cell{ 3 } }
+  for key, value in pairs(options) do fast[key], slow[key] = value, value end
+  fast, slow = nn.LSTM(fast), nn.RNN(slow)
+  fast:build{ -1, 5, 4 }
+  slow:build{ -1, 5, 4 }
+  support.scatter(fast)
+  slow:set_weights(fast:get_weights())
+  return fast, slow
+end
+
+describe("RNN with a cell in Lua", function()
+  for _, options in ipairs{ { return_sequences = true }, { go_backwards = true },
+    { return_sequences = true, go_backwards = true, zero_output_for_mask = true } } do
+    it("is the LSTM in C when its cell is, forward and backward", function()
+      for _, call in ipairs{ {}, { mask = mask },
+        { mask = mask, initial_state = { numbers({ 2, 3 }, 1), numbers({ 2, 3 }, 2) } } } do
+        local results = {}
+        for i, layer in ipairs{ pair(options) } do
+          local tape <close> = marea.tape()
+          local y = layer(x, call)
+          tape:backward((y * numbers(y:shape(), 3)):sum())
+          results[i] = { y:totable() }
+          for _, gradient in ipairs(layer:get_gradients()) do table.insert(results[i], gradient:totable()) end
+        end
+        near(results[1], results[2], 1e-5)
+      end
+    end)
+  end
+
+  it("hands its states out, and keeps them when stateful", function()
+    local fast, slow = pair{ return_state = true, stateful = true }
+    for _ = 1, 2 do
+      local a, b = { fast(x) }, { slow(x) }
+      for i = 1, 3 do near(a[i], b[i], 1e-5) end
+    end
+  end)
+
+  it("works in both directions", function()
+    local fast, slow = pair{ return_sequences = true }
+    fast, slow = nn.Bidirectional{ fast }, nn.Bidirectional{ slow }
+    fast:build{ -1, 5, 4 }
+    slow:build{ -1, 5, 4 }
+    slow:set_weights(fast:get_weights())
+    near(fast(x, { mask = mask }), slow(x, { mask = mask }), 1e-5)
+  end)
+
+  it("refuses wrong returns, naming layer and step", function()
+    local function with(f) return function() nn.RNN{ f, state_size = 3, name = "mine" }(x) end end
+    raises(with(function(_, s) return 1, s end), "mine", "output at step 1", "(2, 3)")
+    raises(with(function(_, s) return s[1] end), "mine", "state at step 1", "1 tensor")
+    raises(with(function(_, s) return s[1], { marea.zeros{ 2, 2 } } end), "state at step 1 1 is (2, 2)")
+  end)
+
+  it("refuses what is no cell, and states without a size", function()
+    raises(function() nn.RNN{ 3, state_size = 3 } end, "RNN: cell must be a function")
+    raises(function() nn.RNN{ function() end } end, "RNN: state_size is needed")
+    raises(function() nn.RNN{ function() end, state_size = {} } end, "empty list")
+  end)
+end)
