@@ -129,6 +129,9 @@ local function check_layers(self, model)
     if layer:state_count() == 0 and layer.masking ~= "pass" then
       layer:fail("stream: needs the whole sequence and cannot run one step at a time")
     end
+    if layer.learn_initial_state then
+      layer:fail("stream: begins in learnt states, which a stream does not do yet")
+    end
     if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
   end
 end
