@@ -68,6 +68,7 @@ void bind_open_sampler(lua_State *L);
 void bind_open_sparse(lua_State *L);
 void bind_open_encodings(lua_State *L);
 void bind_open_recurrent(lua_State *L);
+void bind_open_generate(lua_State *L);
 void bind_open_tape(lua_State *L);
 void bind_open_random(lua_State *L);
 void bind_open_json(lua_State *L);

@@ -14,6 +14,7 @@ static int open_all(lua_State *L) {
   bind_open_sampler(L);
   bind_open_sparse(L);
   bind_open_recurrent(L);
+  bind_open_generate(L);
   bind_open_tape(L);
   bind_open_random(L);
   bind_open_json(L);

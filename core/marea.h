@@ -24,10 +24,12 @@
 #include "kernels/crf.h"
 #include "kernels/ctc.h"
 #include "kernels/recurrent.h"
+#include "kernels/sampling.h"
 
 #include "autodiff/tensor.h"
 #include "autodiff/tape.h"
 #include "autodiff/ops.h"
+#include "autodiff/stepper.h"
 
 #include "train/initialiser.h"
 #include "train/clipping.h"

@@ -80,7 +80,7 @@ describe("SampledSoftmax", function()
     local layer = nn.SampledSoftmax{ 9, num_sampled = 5 }
     layer:build{ -1, -1, 4 }
     local function loss(x, targets, mask)
-      layer.stream = native.new_stream(1, 1)
+      layer.random = native.new_stream(1, 1)
       local _ <close> = marea.tape()
       return layer:compute_loss(targets, layer(x, { training = true }), { mask = mask }):item()
     end

@@ -236,3 +236,61 @@ describe("scripts/language_model.lua", function()
     assert.is_truthy(text:find("--unit must be words or characters", 1, true), text)
   end)
 end)
+
+describe("scripts/airline.lua", function()
+  it("shows the usual recipe, better forecasts and a file that forecasts again", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local path = os.tmpname()
+    local ok, text = output_of(("%q scripts/airline.lua --seeds 1 --save %s"):format(program, path))
+    assert.is_true(ok, text)
+    for _, part in ipairs{ "95 windows: lookback 1, horizon 1", "RMSE over 1 seeds: ", "one month ahead, 96 months",
+      "12 months at once, 132 months", "24 months at once, 120 months", "80%% intervals hold %d+%%", "in all" } do
+      assert.is_truthy(text:find(part), part)
+    end
+    -- A fresh process reads the file and the numbers.
+    local again
+    ok, again = output_of(([[%q -e '
+      local ts = require("marea").timeseries
+      local forecaster = assert(ts.load("%s"))
+      print(forecaster:forecast(24))']]):format(program, path))
+    assert.is_true(ok, again)
+    assert.is_truthy(again:find("1959%-01 +[%d.]+"), again)
+    assert.is_truthy(again:find("1960%-12 +[%d.]+"), again)
+    os.remove(path)
+    ok, text = output_of(("%q scripts/airline.lua --seeds none"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--seeds must be a whole number", 1, true), text)
+  end)
+end)
+
+describe("scripts/energy.lua", function()
+  it("says where its data comes from, and forecasts what it is given", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/energy.lua"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("scripts/corpus list", 1, true), text)
+    local folder = os.getenv("MAREA_DATA") or "../shared/data"
+    if not io.open(folder .. "/time-series/ETTh1.csv.gz") then return pending("no ETTh1 in " .. folder) end
+    ok, text = output_of(("%q scripts/energy.lua --data %s --epochs 1 --limit 1200"):format(program, folder))
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("DLinear +%d%.%d%d%d +%d%.%d%d%d"), text)
+    assert.is_truthy(text:find("GRU over days +%d%.%d%d%d +%d%.%d%d%d"), text)
+  end)
+end)
+
+describe("scripts/generate.lua", function()
+  it("writes by several temperatures", function()
+    if not program then return pending("runs only in our own interpreter") end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/generate.lua --epochs 1 --units 8 --limit 5000 "
+      .. "--length 20 --start ¿Qué"):format(program))
+    assert.is_true(ok, text)
+    for _, part in ipairs{ "likeliest character", "Temperature 0.4", "Temperature 1.5", "top_p 0.9", "beam of 8",
+      "¿Qué|" } do
+      assert.is_truthy(text:find(part, 1, true), part)
+    end
+    assert.is_truthy(utf8.len(text))
+    ok, text = output_of(("%q scripts/generate.lua --data x --corpus bible"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--corpus must be quijote or shakespeare, got bible", 1, true), text)
+  end)
+end)

@@ -11,7 +11,7 @@ static const double LARGE = 300;
 
 void marea_crf_prepare(marea_crf *crf) {
   size_t count = crf->K * crf->K;
-  crf->shift = -INFINITY;
+  crf->shift = -(double)INFINITY;
   for (size_t i = 0; i < count; i++) crf->shift = fmax(crf->shift, (double)crf->transitions[i]);
   if (!isfinite(crf->shift)) crf->shift = 0;
   for (size_t i = 0; i < count; i++)
@@ -23,7 +23,7 @@ static const marea_real *row_of(const marea_crf *crf, const marea_crf_chain *cha
 }
 
 static double largest(const double *x, size_t n) {
-  double most = -INFINITY;
+  double most = -(double)INFINITY;
   for (size_t i = 0; i < n; i++)
     if (!(x[i] <= most)) most = x[i];
   return most;
@@ -38,7 +38,7 @@ static double log_sum(const double *x, size_t n) {
 
 /* ln sum_i e^(x_i + transition), directly: to tag `tag`, or from it when `from`. */
 static double log_sum_exact(const marea_crf *crf, const double *x, size_t tag, int from) {
-  double most = -INFINITY, sum = 0;
+  double most = -(double)INFINITY, sum = 0;
   for (int pass = 0; pass < 2; pass++)
     for (size_t i = 0; i < crf->K; i++) {
       size_t at = from ? tag * crf->K + i : i * crf->K + tag;

@@ -63,7 +63,7 @@ static marea_status offer(beam *b, size_t node, size_t step, double blank, doubl
     b->next = grown;
     b->next[b->next_count++] = node;
     p->touched = step;
-    p->next_blank = p->next_label = -INFINITY;
+    p->next_blank = p->next_label = -(double)INFINITY;
   }
   p->next_blank = add_logs(p->next_blank, blank);
   p->next_label = add_logs(p->next_label, label);
@@ -128,7 +128,7 @@ static marea_status search(beam *b, size_t width) {
   size_t root = new_node(b, NONE, -1);
   if (root == NONE) return MAREA_NOMEM;
   b->nodes[root].blank = 0;
-  b->nodes[root].label_end = -INFINITY;
+  b->nodes[root].label_end = -(double)INFINITY;
   b->live[0] = root;
   b->live_count = 1;
   marea_status status = MAREA_OK;

@@ -89,8 +89,7 @@ local parts = {
   neighbors = "marea.neighbors", diagnostics = "marea.diagnostics", text = "marea.text",
   sequence = "marea.sequence", corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
   decomposition = "marea.decomposition", manifold = "marea.manifold", plot = "marea.plot",
-  timeseries = "marea.timeseries",
-  interop = "marea.interop",
+  timeseries = "marea.timeseries", interop = "marea.interop", generate = "marea.generate",
 }
 -- name → module and field
 local functions = {

@@ -118,6 +118,19 @@ function formulas.huber(y, p, given)
 end
 takes.huber = { delta = true }
 
+function formulas.quantile(y, p, given)
+  local quantiles = given.quantiles or { 0.5 }
+  if p:size(last_axis(p)) % #quantiles ~= 0 then
+    error(("quantile: the last axis has %d numbers, which is no multiple of %d quantiles"):format(
+      p:size(last_axis(p)), #quantiles), 0)
+  end
+  local e = (y - p):reshape{ -1, #quantiles }
+  local q = ops.tensor(quantiles)
+  local values = ops.maximum(e * q, e * (q - 1))
+  return mean_last(values:reshape(p:shape()))
+end
+takes.quantile = { quantiles = true }
+
 function formulas.log_cosh(y, p)
   local e = p - y
   return mean_last(e + ops.softplus(e * -2) - math.log(2))
@@ -210,6 +223,19 @@ local row_wise = { categorical_crossentropy = true, kl_divergence = true, cosine
   categorical_hinge = true }
 local common = { reduction = "mean", sample_weight = options.optional, mask = options.optional }
 
+-- Shares strictly between 0 and 1.
+local function check_quantiles(name, list)
+  if list == nil then return end
+  local fine = type(list) == "table" and #list > 0
+  for i = 1, fine and #list or 0 do
+    fine = fine and type(list[i]) == "number" and list[i] > 0 and list[i] < 1
+  end
+  if not fine then
+    error(("%s: quantiles must be a list of numbers between 0 and 1, got %s"):format(name,
+      type(list) == "table" and options.show(list[1]) or options.show(list)), 0)
+  end
+end
+
 local function check(name, given)
   for key in pairs(given) do
     if common[key] == nil and not (takes[name] and takes[name][key]) then
@@ -222,6 +248,7 @@ local function check(name, given)
     end
   end
   options.choice(name, "reduction", given.reduction or "mean", { "mean", "sum", "none" })
+  check_quantiles(name, given.quantiles)
 end
 
 -- `ignored` is a class that may lie outside, such as -1.
@@ -288,6 +315,9 @@ end
 --- mean (ln(1 + y) - ln(1 + p))²; `msle`, `MeanSquaredLogarithmicError`.
 -- @function mean_squared_logarithmic_error
 --- e²/2 up to |e| = `delta` (1), then linear (Huber, 1964); `Huber`. @function huber
+--- mean max(q e, (q - 1) e), e = y - p, for each q of `quantiles` ({0.5}): the pinball loss
+-- (Koenker and Bassett, 1978), least at the quantile q. With several, the last axis holds them in turn
+-- (for two steps and { 0.1, 0.9 }: 0.1, 0.9, 0.1, 0.9); `pinball`, `Quantile`. @function quantile
 --- mean ln cosh(p - y); `logcosh`, `LogCosh`. @function log_cosh
 --- sum y ln(y/p) over the last axis; `kld`, `kullback_leibler_divergence`, `KLDivergence`.
 -- @function kl_divergence
@@ -344,7 +374,7 @@ end
 local aliases = { mse = "mean_squared_error", mae = "mean_absolute_error",
   mape = "mean_absolute_percentage_error", msle = "mean_squared_logarithmic_error",
   bce = "binary_crossentropy", kld = "kl_divergence", logcosh = "log_cosh",
-  kullback_leibler_divergence = "kl_divergence", cosine = "cosine_similarity" }
+  kullback_leibler_divergence = "kl_divergence", cosine = "cosine_similarity", pinball = "quantile" }
 local spelt = { kl_divergence = "KLDivergence", ctc = "CTC" }
 
 for alias, name in pairs(aliases) do losses[alias] = losses[name] end

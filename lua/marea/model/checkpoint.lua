@@ -3,7 +3,8 @@
 -- Tensors: weights by name (`lstm/kernel`), the optimizer's slots (`optimizer/lstm/kernel/velocity`),
 -- the states of stateful layers (`states/lstm/1`), the weights that callbacks keep
 -- (`callbacks/1/best/1`). Metadata, as JSON texts: `architecture`, `compile`, `training` (epoch,
--- iterations, random streams), `callbacks`, `tokenizer`, `text`. Nothing in a file is ever executed.
+-- iterations, random streams), `callbacks`, `tokenizer`, `text`, `extra` (texts by
+-- name that the caller put into `model.extra`). Nothing in a file is ever executed.
 -- @module marea.model.checkpoint
 local json = require "marea.json"
 local ops = require "marea.ops"
@@ -89,7 +90,7 @@ end
 local function describe_training(model)
   local training = { epoch = model.epoch or 0, streams = {} }
   model:walk(function(layer, path)
-    if layer.stream then training.streams[path] = { layer.stream:state() } end
+    if layer.random then training.streams[path] = { layer.random:state() } end
   end)
   if model.shuffle_stream then training.shuffle = { model.shuffle_stream:state() } end
   training.split_seed = model.split_seed
@@ -118,6 +119,11 @@ local function describe_text(model, texts)
   texts.text = json.encode{ maxlen = model.maxlen or type(width) == "number" and width or nil,
     padding = model.padding,
     truncating = model.truncating }
+end
+
+-- Texts of the caller's own that travel with the model: model.extra, name → text.
+local function describe_extra(model, texts)
+  if model.extra and next(model.extra) ~= nil then texts.extra = json.encode(model.extra) end
 end
 
 local function require_built(model, who)
@@ -150,6 +156,7 @@ function checkpoint.save(model, path, given)
   local tensors, texts = {}, { format = FORMAT, architecture = describe_architecture(model) }
   add_weights(model, tensors)
   describe_text(model, texts)
+  describe_extra(model, texts)
   if read.include_optimizer then
     texts.training = describe_training(model)
     texts.callbacks = describe_callbacks(model, tensors)
@@ -253,7 +260,7 @@ local function restore_training(model, training)
   model.epoch = epoch
   model:walk(function(layer, path)
     local state = training.streams[path]
-    if layer.stream and state then restore_stream(layer.stream, state) end
+    if layer.random and state then restore_stream(layer.random, state) end
   end)
   if training.shuffle then model.shuffle_stream = restore_stream(nil, training.shuffle) end
   if training.split_seed ~= nil and math.type(training.split_seed) ~= "integer" then
@@ -345,6 +352,16 @@ local function restore_text(model, texts)
   model.maxlen, model.padding, model.truncating = reading.maxlen, reading.padding, reading.truncating
 end
 
+local function restore_extra(model, texts)
+  if not texts.extra then return end
+  model.extra = decode(texts, "extra")
+  for name, value in pairs(model.extra) do
+    if type(name) ~= "string" or type(value) ~= "string" then
+      refuse("metadata \"extra\" must hold texts by name")
+    end
+  end
+end
+
 local function check_leftovers(tensors, compiled)
   for name in pairs(tensors) do
     if compiled or not name:find("^optimizer/") then
@@ -367,6 +384,7 @@ local function restore(tensors, texts)
   build_from(model, description.input_shape, tensors)
   ops.set_seed_state(seed, streams)
   restore_text(model, texts)
+  restore_extra(model, texts)
   if texts.compile then compile(model, decode(texts, "compile")) end
   if texts.training then
     local training = decode(texts, "training")

@@ -13,6 +13,7 @@ local base = require "marea.model.base"
 local Layer = require "marea.nn.layer"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
+local states = require "marea.nn.states"
 
 local function arrange(given)
   if given == nil then given = {} end
@@ -79,6 +80,16 @@ function Sequential:build_weights(shape)
   if #self.layers == 0 then self:fail("has no layer") end
   self.declared = shape
   self:extend_build()
+end
+
+function Sequential:state_count()
+  local count = 0
+  for _, layer in ipairs(self.layers) do count = count + layer:state_count() end
+  return count
+end
+
+function Sequential:advance(x, list, call)
+  return states.advance_row(self.layers, x, list, call)
 end
 
 --- Output and its mask.
@@ -150,6 +161,11 @@ function Sequential:fixed_width()
   local first = self.layers[1]
   local shape = first.full_shape and first:full_shape()
   return first.input_length ~= nil or shape ~= nil and (shape[2] or -1) > 0
+end
+
+--- One step at a time, for serving and generation; see marea.generate.stream.
+function Sequential:stream(given)
+  return require("marea.generate.stream").stream(self, given)
 end
 
 --- A model from the config that get_config made.

@@ -19,7 +19,7 @@ local room = {}
 local function attend(self, scores, inputs, call)
   local weights = ops.masked_softmax(scores, inputs.value_mask, call.use_causal_mask)
   if call.training and self.dropout > 0 then
-    weights = ops.dropout(weights, self.dropout, self.stream)
+    weights = ops.dropout(weights, self.dropout, self.random)
   end
   local y = heads.hide(ops.matmul(weights, inputs.value), inputs.query_mask)
   if call.return_attention_scores then return y, weights end

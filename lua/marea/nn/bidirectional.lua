@@ -51,6 +51,7 @@ function Bidirectional:init()
     -- The backward copy's outputs come back in the order of x, ready to be merged.
     self.backward.original_order = self.backward.go_backwards
   end
+  self.states = self.forward.states + self.backward.states
   self.children = { self.forward, self.backward }
 end
 
@@ -78,9 +79,11 @@ end
 function Bidirectional:call(x, call)
   local first, second = split_states(self, call.initial_state)
   local a = table.pack(self.forward(x,
-    { mask = call.mask, training = call.training, initial_state = first }))
+    { mask = call.mask, training = call.training, initial_state = first,
+      return_state = call.return_state }))
   local b = table.pack(self.backward(x,
-    { mask = call.mask, training = call.training, initial_state = second }))
+    { mask = call.mask, training = call.training, initial_state = second,
+      return_state = call.return_state }))
   if self.return_sequences and not self.backward.go_backwards then b[1] = ops.flip(b[1], 2) end
   local results
   if self.merge_mode == "none" then

@@ -33,7 +33,7 @@ function room.Dropout:call(x, call)
       if noise[axis] == -1 then noise[axis] = size end
     end
   end
-  return ops.dropout(x, self.rate, self.stream, noise)
+  return ops.dropout(x, self.rate, self.random, noise)
 end
 
 --- Drops whole channels of a sequence: one decision for each sample and channel, at all steps.
@@ -49,7 +49,7 @@ room.SpatialDropout1D = Layer:extend("SpatialDropout1D", {
 function room.SpatialDropout1D:call(x, call)
   local shape = self:expect(x, 3)
   if not call.training or self.rate == 0 then return x end
-  return ops.dropout(x, self.rate, self.stream, { shape[1], 1, shape[3] })
+  return ops.dropout(x, self.rate, self.random, { shape[1], 1, shape[3] })
 end
 
 return room

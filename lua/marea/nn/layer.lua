@@ -24,6 +24,7 @@ local masks = require "marea.nn.masks"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
+local states = require "marea.nn.states"
 local symbolic = require "marea.nn.symbolic"
 local weights = require "marea.nn.weights"
 
@@ -81,7 +82,8 @@ local function construct(class, given)
   return layer
 end
 
-local call_options = { mask = true, lengths = true, initial_state = true, training = true }
+local call_options = { mask = true, lengths = true, initial_state = true, training = true,
+  return_state = true, states = true }
 
 local function refuse_call_option(self, name)
   local known = {}
@@ -94,6 +96,7 @@ end
 
 local function read_call(self, given)
   if given == nil then return {} end
+  if states.is(given) then return { states = given } end
   if type(given) ~= "table" then
     raise(self, "the second argument is a table of options, got %s", options.show(given))
   end
@@ -145,7 +148,7 @@ local function inner_options(self, x, given)
   local training = given.training
   if training == nil then training = ops.recording() end
   local inner = { training = training, initial_state = given.initial_state,
-    mask = self:read_mask(x, given) }
+    return_state = given.return_state, mask = self:read_mask(x, given) }
   for name in pairs(self.call_options) do inner[name] = given[name] end
   return inner
 end
@@ -154,8 +157,10 @@ end
 -- @tparam tensor|{tensor,...} x a list for classes that take several inputs. Symbolic tensors
 -- (marea.Input and what layers gave for it) record the call for a marea.Model.
 -- @tparam[opt] table second `mask` (B,T) of 0 and 1 (a list for a list of inputs), or `lengths` (B);
--- `initial_state`; `training` (default: true while a tape records, else false)
--- @treturn tensor the output (recurrent layers with return_state: and the states)
+-- `initial_state`; `return_state`; `training` (default: true while a tape records, else false); or a
+-- state, alone or as `states`, see marea.nn.states
+-- @treturn tensor the output (recurrent layers with return_state: and the states; called with a state:
+-- and the new state)
 -- @raise naming the layer, what it expects and what came
 local function call(self, x, second)
   local given = read_call(self, second)
@@ -167,6 +172,7 @@ local function call(self, x, second)
   if not self.built then self:build(shape_of(x)) end
   self:sync()
   forget_losses(self)
+  if given.states then return states.call(self, x, given, self:read_mask(x, given)) end
   local outer = ops.tape_label(self.name)
   local results = table.pack(self:call(x, inner_options(self, x, given)))
   ops.tape_label(outer)
@@ -223,6 +229,21 @@ function Layer:compute_mask(_, mask)
   return self.masking == "pass" and mask or nil
 end
 
+-- States --------------------------------------------------------------------------------------
+
+--- Number of state tensors that the layer carries from step to step.
+function Layer:state_count()
+  return self.states or 0
+end
+
+--- The state before the first step: zeros, for any batch.
+function Layer.zero_state()
+  return states.new()
+end
+
+--- Output, its mask and the list of new states for a list of states ({}: zeros).
+Layer.advance = states.advance
+
 -- Weights -------------------------------------------------------------------------------------
 
 --- Makes the weights for inputs of a shape, batch first (-1: unknown); called by the first call.
@@ -232,7 +253,7 @@ function Layer:build(shape)
   if type(shape) ~= "table" then
     raise(self, "build expects a shape such as { -1, 10, 8 }, got %s", options.show(shape))
   end
-  self.stream = self.stream or ops.new_stream()
+  self.random = self.random or ops.new_stream()
   self.input_shape = table.move(shape, 1, #shape, 1, {})
   if self.build_weights then self:build_weights(self.input_shape) end
   self.built = true
@@ -407,10 +428,10 @@ end
 --- The shapes of all outputs, for a call in a graph.
 -- @tparam table shape of the input, or a list of shapes
 -- @tparam[opt] table dtypes of the inputs by place
--- @tparam[opt] table states shapes of the initial states
+-- @tparam[opt] table state_shapes of the initial states
 -- @treturn {table,...}
-function Layer:output_shapes(shape, dtypes, states)
-  return symbolic.infer_shapes(self, shape, dtypes, states)
+function Layer:output_shapes(shape, dtypes, state_shapes)
+  return symbolic.infer_shapes(self, shape, dtypes, state_shapes)
 end
 
 --- Checks element type, rank and, when given, the size of the last axis against what the weights

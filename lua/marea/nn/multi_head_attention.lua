@@ -105,7 +105,7 @@ function MultiHeadAttention:call(x, call)
   local weights = ops.masked_softmax(ops.matmul(query, ops.transpose(key)),
     pair_mask(self, inputs, call.attention_mask), call.use_causal_mask)
   local dropped = call.training and self.dropout > 0
-    and ops.dropout(weights, self.dropout, self.stream) or weights
+    and ops.dropout(weights, self.dropout, self.random) or weights
   local joined = ops.matmul(dropped, value):permute(1, 3, 2, 4)
   local rows, steps = inputs.query:size(1), inputs.query:size(2)
   local width = self.num_heads * self.value_dim

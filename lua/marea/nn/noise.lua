@@ -27,7 +27,7 @@ noise("GaussianNoise", {
   options = { stddev = options.required },
   init = function(self) options.number("GaussianNoise", "stddev", self.stddev, 0) end,
   disturb = function(self, x)
-    return x + self.stream:normal(x:shape()) * self.stddev
+    return x + self.random:normal(x:shape()) * self.stddev
   end,
 })
 
@@ -38,7 +38,7 @@ noise("GaussianDropout", {
   init = read_rate,
   disturb = function(self, x)
     local stddev = math.sqrt(self.rate / (1 - self.rate))
-    return x * (self.stream:normal(x:shape()) * stddev + 1)
+    return x * (self.random:normal(x:shape()) * stddev + 1)
   end,
 })
 
@@ -57,7 +57,7 @@ noise("AlphaDropout", {
     for axis, size in ipairs(shape) do
       if size == -1 then shape[axis] = x:size(axis) end
     end
-    local keep = ops.greater_equal(self.stream:uniform(shape), self.rate)
+    local keep = ops.greater_equal(self.random:uniform(shape), self.rate)
     local a = ((1 - self.rate) * (1 + self.rate * SATURATION ^ 2)) ^ -0.5
     return ops.where(keep, x, ops.full({}, SATURATION)) * a - a * SATURATION * self.rate
   end,

@@ -123,11 +123,11 @@ function methods:call(x, call)
     backwards = self.go_backwards, original_order = self.original_order,
     zero_output_for_mask = self.zero_output_for_mask,
     dropout = call.training and self.dropout or 0,
-    recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.stream,
+    recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.random,
   }, call.training))
   if self.stateful then self:reset_states{ h, c } end
   self:regularize_activity(y)
-  if self.return_state then return y, h, c end
+  if self.return_state or call.return_state then return y, h, c end
   return y
 end
 

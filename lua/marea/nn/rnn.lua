@@ -111,7 +111,7 @@ end
 
 local function drop(layer, x, training)
   if not training or layer.dropout == 0 then return x end
-  return x * ops.dropout(ops.ones{ x:size(1), 1, x:size(3) }, layer.dropout, layer.stream)
+  return x * ops.dropout(ops.ones{ x:size(1), 1, x:size(3) }, layer.dropout, layer.random)
 end
 
 function RNN:call(x, call)
@@ -131,7 +131,7 @@ function RNN:call(x, call)
   end
   if self.stateful then self:reset_states(state) end
   local result = self.return_sequences and ops.stack(outputs, 2) or shown
-  if self.return_state then return result, table.unpack(state) end
+  if self.return_state or call.return_state then return result, table.unpack(state) end
   return result
 end
 

@@ -98,7 +98,7 @@ end
 -- each is expected; where a target itself is among them.
 local function sampled_logits(self, y, h)
   local last = #h:shape()
-  local drawn = self.alias:draw(self.stream, self.num_sampled)
+  local drawn = self.alias:draw(self.random, self.num_sampled)
   local own = ops.sum(h * ops.embedding(self.kernel, y), last)
   local offset = -ops.take(self.log_expected, drawn)
   if self.bias then

@@ -14,7 +14,7 @@ weights.shape_text = shape_text
 local function first_values(layer, read)
   if layer.source then return layer.source(read.name, read.shape) end
   local initialize = require("marea.nn.initializers").get(read.initializer)
-  return initialize(read.shape, layer.stream)
+  return initialize(read.shape, layer.random)
 end
 
 --- Adds a weight to a layer; see Layer:add_weight.

@@ -10,64 +10,18 @@
 -- is needed for nothing else) and true comes back, or nil and a message. Without one the plot is
 -- made of characters and comes back as a text.
 -- @module marea.plot
+local common = require "marea.plot.drawing"
 local gnuplot = require "marea.plot.gnuplot"
 local html = require "marea.plot.html"
 local json = require "marea.json"
 local labels = require "marea.plot.labels"
 local native = require "marea.native"
 local options = require "marea.nn.options"
-local terminal = require "marea.plot.terminal"
 
 local plot = {}
 
--- What all plots take.
-local common = { title = options.optional, path = options.optional, width = options.optional,
-  height = options.optional, xlabel = options.optional, ylabel = options.optional }
-
-local function read_options(who, given, more)
-  local declared = {}
-  for name, value in pairs(common) do declared[name] = value end
-  for name, value in pairs(more) do declared[name] = value end
-  local read = options.read(who, given, declared)
-  for name, low in pairs{ width = 4, height = 4 } do
-    if read[name] ~= nil then read[name] = options.integer(who, name, read[name], low) end
-  end
-  for _, name in ipairs{ "title", "path", "xlabel", "ylabel" } do
-    if read[name] ~= nil and type(read[name]) ~= "string" then
-      error(("%s: %s must be a string, got %s"):format(who, name, options.show(read[name])), 0)
-    end
-  end
-  return read
-end
-
-local function pixels(read)
-  return { read.width or 900, read.height or 700 }
-end
-
-local function canvas(read, xs, ys)
-  return terminal.canvas(read.width or 64, read.height or 20, xs, ys)
-end
-
-local function heading(read)
-  local lines = { "set grid lc rgb '#dddddd'", "set key outside right top" }
-  for _, name in ipairs{ "title", "xlabel", "ylabel" } do
-    if read[name] then lines[#lines + 1] = ("set %s %s"):format(name, gnuplot.quote(read[name])) end
-  end
-  return lines
-end
-
--- Appends a data block of rows; its name.
-local function block(lines, rows)
-  local name = ("$d%d"):format(#lines)
-  lines[#lines + 1] = name .. " << EOD"
-  for _, row in ipairs(rows) do
-    local numbers = {}
-    for i, value in ipairs(row) do numbers[i] = gnuplot.number(value) end
-    lines[#lines + 1] = table.concat(numbers, " ")
-  end
-  lines[#lines + 1] = "EOD"
-  return name
-end
+local block, canvas, heading = common.block, common.canvas, common.heading
+local pixels, read_options = common.pixels, common.read_options
 
 local function to_rows(who, points)
   local rows = native.is_tensor(points) and points:totable() or points
@@ -345,6 +299,8 @@ function plot.history(history, path, given)
   return plot.curves(curves, read)
 end
 
+--- A forecast behind its history, with its interval; see marea.plot.forecast. @function forecast
+
 -- Maps and tables ---------------------------------------------------------------------------------
 
 --- A map as one HTML file that needs no network: drag and wheel move it, a field searches, names
@@ -413,4 +369,10 @@ function plot.neighbours(neighbours)
   return table.concat(lines, "\n")
 end
 
-return plot
+return setmetatable(plot, {
+  __index = function(_, name)
+    local value = name == "forecast" and require "marea.plot.forecast" or nil
+    rawset(plot, name, value)
+    return value
+  end,
+})

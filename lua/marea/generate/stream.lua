@@ -1,0 +1,240 @@
+--- One step at a time through a model, for serving and generation.
+--
+--     local stream = model:stream{ batch = 1 }
+--     local p = stream:step(id)          -- (1, V); the next step writes into the same tensor
+--
+-- Embedding, SimpleRNN, GRU, LSTM, Dense and activations run in C and allocate nothing per step;
+-- with other layers (a cell of one's own) a step runs through the layers themselves. Every step
+-- counts: masks belong to whole sequences.
+-- @classmod marea.generate.Stream
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local registry = require "marea.nn.registry"
+local states = require "marea.nn.states"
+
+local Stream = {}
+Stream.__index = Stream
+
+local silent = { Input = true, Dropout = true, SpatialDropout1D = true }
+
+-- Sequentials within Sequentials as one list.
+local function flatten(layers, list)
+  for _, layer in ipairs(layers) do
+    if layer.layers then
+      flatten(layer.layers, list)
+    elseif layer.class_name == "TimeDistributed" then
+      flatten({ layer.layer }, list)
+    elseif not silent[layer.class_name] then
+      list[#list + 1] = layer
+    end
+  end
+  return list
+end
+
+-- A layer must be one of the library's own, without an option that the steps in C do not know.
+local known = {}
+for name in ([[name trainable units activation recurrent_activation use_bias unit_forget_bias
+  reset_after kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
+  recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint recurrent_constraint
+  bias_constraint dropout recurrent_dropout return_sequences return_state stateful
+  zero_output_for_mask go_backwards input_dim output_dim mask_zero trainable_rows weights input_length
+  embeddings_initializer embeddings_regularizer embeddings_constraint]]):gmatch("%S+") do
+  known[name] = true
+end
+
+local function is_plain(layer)
+  local class = getmetatable(layer)
+  if not class.builtin or registry.find(layer.class_name) ~= class then return false end
+  for name, default in pairs(class.options) do
+    local usual = default
+    if usual == options.optional then usual = nil end
+    if not known[name] and layer[name] ~= usual then return false end
+  end
+  return true
+end
+
+local add = {}
+
+function add.Embedding(stepper, layer)
+  stepper:embedding(layer.embeddings)
+  return true
+end
+
+local function add_activation(stepper, which)
+  if which == nil or which == "linear" then return true end
+  return type(which) == "string" and stepper:activation(which)
+end
+
+function add.Dense(stepper, layer, bare)
+  stepper:dense(layer.kernel, layer.bias)
+  return bare or add_activation(stepper, layer.activation)
+end
+
+function add.Activation(stepper, layer, bare)
+  return bare or add_activation(stepper, layer.activation)
+end
+
+local cells = { rnn = true, lstm = true, gru = true, gru_before = true }
+
+local function add_recurrent(stepper, layer, _, list)
+  if not cells[layer.cell] then return false end
+  stepper:recurrent(layer.cell, layer.activation, layer.recurrent_activation, layer.kernel,
+    layer.recurrent_kernel, layer.bias, list[1], list[2])
+  return true
+end
+
+add.SimpleRNN, add.LSTM, add.GRU = add_recurrent, add_recurrent, add_recurrent
+
+-- The row of layers in C, or nil when one of them is not known there.
+local function compile(self, features)
+  local stepper, at = ops.stepper(self.batch, features), 0
+  for i, layer in ipairs(self.layers) do
+    local count = layer:state_count()
+    local own = table.move(self.values, at + 1, at + count, 1, {})
+    local bare = self.bare and i == #self.layers
+    local f = add[layer.class_name]
+    local plain = f and (layer.class_name == "Activation" or is_plain(layer))
+    if not plain or not f(stepper, layer, bare, own) then return nil end
+    at = at + count
+  end
+  return stepper
+end
+
+-- States as owned tensors that live as long as the stream; of which sizes, a first step tells.
+local function make_values(self, x)
+  local _ <close> = ops.tape()
+  local y, _, new = ops.no_grad(states.advance_row, self.layers, x, {}, { training = false })
+  for i, tensor in ipairs(new) do self.values[i] = ops.zeros(tensor:shape()) end
+  local shape = y:shape()
+  if #shape ~= 2 and shape[2] ~= 1 then
+    error("stream: the model's output has no place for one step at a time", 0)
+  end
+  self.output = ops.zeros{ self.batch, shape[#shape] }
+end
+
+local function trial_input(self, model)
+  local first = self.layers[1]
+  if first.class_name == "Embedding" then
+    self.ids = ops.zeros({ self.batch, 1 }, { dtype = "int32" })
+    return self.ids, 0
+  end
+  local shape = model.input_shape
+  return ops.zeros{ self.batch, 1, shape[#shape] }, shape[#shape]
+end
+
+local function check_layers(self, model)
+  states.require_forward(model, "stream")
+  if #self.layers == 0 then model:fail("stream: has no layer that computes") end
+  for _, layer in ipairs(self.layers) do
+    if layer:state_count() == 0 and layer.masking ~= "pass" then
+      layer:fail("stream: needs the whole sequence and cannot run one step at a time")
+    end
+    if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
+  end
+end
+
+local function last_activation(layer)
+  return (layer.class_name == "Dense" or layer.class_name == "Activation") and layer.activation
+end
+
+--- A stream of a built model; a method of models.
+-- @tparam Sequential model
+-- @tparam[opt] table given `batch` (1): sequences side by side; `logits` (false): leave a softmax at
+-- the end out, so that the outputs are its logits
+-- @treturn Stream
+-- @raise naming the layer that cannot run one step at a time
+function Stream.stream(model, given)
+  local read = options.read("stream", given, { batch = 1, logits = false })
+  if not model.built then model:fail("stream: has no weights yet; fit it, or build(shape) it first") end
+  local self = setmetatable({ batch = options.integer("stream", "batch", read.batch), values = {},
+    layers = flatten(model.layers, {}), model = model }, Stream)
+  check_layers(self, model)
+  local activation = last_activation(self.layers[#self.layers])
+  self.bare = options.boolean("stream", "logits", read.logits) and activation == "softmax"
+  if read.logits and activation and activation ~= "softmax" and activation ~= "linear"
+    and activation ~= "log_softmax" then
+    model:fail("stream: ends in %s, which gives no logits; it must end in softmax or without an "
+      .. "activation", options.show(activation))
+  end
+  local x, features = trial_input(self, model)
+  make_values(self, x)
+  self.features = features
+  self.stepper = compile(self, features)
+  return self
+end
+
+-- Fills the ids in place; what is given is one id, a list, or a tensor that is used as it is.
+local function read_input(self, input)
+  if ops.is_tensor(input) then return input end
+  if type(input) == "number" and self.ids and self.batch == 1 then
+    self.ids:set(1, 1, input)
+    return self.ids
+  end
+  if type(input) ~= "table" or #input ~= self.batch then
+    error(("stream: step takes %s for each of %d sequences, got %s"):format(
+      self.ids and "an id" or "a vector", self.batch, options.show(input)), 0)
+  end
+  if not self.ids then return ops.tensor(input) end
+  for i, id in ipairs(input) do self.ids:set(i, 1, id) end
+  return self.ids
+end
+
+-- A step through the layers themselves.
+local function slow_step(self, x)
+  local _ <close> = ops.tape()
+  if self.ids then x = ops.as_ids(x):reshape{ self.batch, 1 }
+  else x = ops.as_real(x):reshape{ self.batch, 1, self.features }
+  end
+  local y, _, new = ops.no_grad(states.advance_row, self.layers, x, self.values,
+    { training = false })
+  if self.bare then y = ops.log(y) end
+  self.output:assign_(y:reshape(self.output:shape()))
+  for i, tensor in ipairs(new) do self.values[i]:assign_(tensor) end
+  return self.output
+end
+
+--- One step.
+-- @tparam integer|table|tensor input an id (batch of one), a list of ids, an int32 tensor (batch), or
+-- reals (batch, features) for a model without Embedding
+-- @treturn tensor (batch, V): the model's output; the next step overwrites it
+-- @raise for an id outside the embedding; the states have not changed then
+function Stream:step(input)
+  if not self.stepper then return slow_step(self, read_input(self, input)) end
+  if math.type(input) ~= "integer" or self.batch ~= 1 then input = read_input(self, input) end
+  self.stepper:step(self.output, input)
+  return self.output
+end
+
+--- Steps through a list of ids (a batch of one); returns the last output, or nil for an empty list.
+function Stream:feed(ids)
+  local y
+  for _, id in ipairs(ids) do y = self:step(id) end
+  return y
+end
+
+--- The states as a value (copies), for later.
+-- @treturn State
+function Stream:state()
+  return states.new(self.values):keep()
+end
+
+--- Goes back, or to another sequence: takes over a state; nil: zeros, as at the beginning.
+-- @tparam State|nil state of as many sequences
+function Stream:restore(state)
+  if state == nil or #state == 0 then
+    for _, tensor in ipairs(self.values) do tensor:fill_(0) end
+    return self
+  end
+  if #state ~= #self.values then
+    error(("stream: the state holds %d tensors, the model has %d"):format(#state, #self.values), 0)
+  end
+  for i, tensor in ipairs(state) do self.values[i]:assign_(tensor) end
+  return self
+end
+
+--- Back to the beginning.
+function Stream:reset()
+  return self:restore(nil)
+end
+
+return Stream

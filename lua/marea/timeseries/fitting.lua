@@ -1,0 +1,283 @@
+--- How a forecaster learns: roles of columns, transforms, windows, the network, residuals.
+-- @module marea.timeseries.fitting
+local callbacks = require "marea.callbacks"
+local losses = require "marea.losses"
+local native = require "marea.native"
+local ops = require "marea.ops"
+local optim = require "marea.optim"
+local options = require "marea.nn.options"
+local preparing = require "marea.timeseries.preparing"
+local registry = require "marea.nn.registry"
+local rolling = require "marea.timeseries.rolling"
+
+local fitting = {}
+
+local MOST_RESIDUALS <const> = 50000 -- numbers that are kept for intervals
+
+local function read_options(given)
+  local read = options.read("fit", given, { epochs = 100, batch_size = 32, verbose = 0,
+    callbacks = options.optional, shuffle = true, validation = options.optional,
+    validation_split = 0, patience = options.optional, folds = 0 })
+  read.folds = options.integer("fit", "folds", read.folds, 0)
+  if read.folds == 1 then error("fit: folds must be 0 or at least 2, got 1", 0) end
+  options.number("fit", "validation_split", read.validation_split, 0, 1)
+  if read.patience ~= nil then
+    read.patience = options.integer("fit", "patience", read.patience, 0)
+    if not read.validation and read.validation_split == 0 then
+      error("fit: patience needs validation or validation_split", 0)
+    end
+  end
+  return read
+end
+
+-- Which columns are what, how many features there are, and what the network is told.
+local function lay_out(self, series)
+  self.roles = preparing.roles("fit", series, self.targets)
+  local roles = self.roles
+  if self.strategy == "recursive" and #roles.others > 0 then
+    error(("fit: the recursive strategy needs the future of column %q: make it a target, name it in "
+      .. "known, or take the strategy direct"):format(roles.others[1]), 0)
+  end
+  if self.independent and #roles.others > 0 then
+    error(("fit: independent forecasts each column by itself; column %q is no target"):format(
+      roles.others[1]), 0)
+  end
+  self.lost = math.max(self.pipeline.lost, #roles.others > 0 and self.others_pipeline.lost or 0)
+  self.unknown = #roles.targets + #roles.others
+end
+
+local function fit_transforms(self, series)
+  local roles = self.roles
+  self.pipeline:fit(series:select(roles.targets))
+  if #roles.others > 0 then self.others_pipeline:fit(series:select(roles.others)) end
+  if self.known_pipeline and #roles.known > 0 then
+    self.known_pipeline:fit(series:select(roles.known))
+  end
+end
+
+local function info_of(self, features)
+  local known = features - self.unknown
+  local targets = self.independent and 1 or #self.roles.targets
+  local quantiles = self.quantiles and #self.quantiles or 1
+  return { horizon = self.horizon, lookback = self.lookback, targets = targets,
+    quantiles = quantiles, features = self.independent and 1 + known or features,
+    rows = self.lookback + (self.reads_future and self.horizon or 0),
+    outputs = self.horizon * targets * quantiles }
+end
+
+-- A network without weights: what the function makes, or a copy of the model that was given.
+local function new_network(self, info)
+  local network
+  if type(self.model) == "function" then
+    network = self.model(info)
+  elseif type(self.model) == "table" and self.model.class_name then
+    network = registry.deserialize(registry.serialize(self.model))
+  end
+  if type(network) ~= "table" or not network.fit then
+    error("fit: model must be a Sequential, or a function(info) that returns one, got "
+      .. options.show(network or self.model), 0)
+  end
+  network:build{ -1, info.rows, info.features }
+  local shape, outputs = network:output_shape{ -1, info.rows, info.features }, 1
+  for axis = 2, #shape do outputs = outputs * shape[axis] end
+  if outputs ~= info.outputs or #shape == 3 and shape[2] ~= info.horizon then
+    error(("fit: the network answers (%s), expected (batch, %d): %d steps, %d columns, %d quantiles "
+      .. "(or batch, %d, %d)"):format("batch, " .. table.concat(shape, ", ", 2), info.outputs,
+      info.horizon, info.targets, info.quantiles, info.horizon, info.outputs // info.horizon), 0)
+  end
+  return network, #shape == 3
+end
+
+-- Transformed targets as the network should answer them.
+local function answers_of(self, y, info, by_step)
+  local count = y:size(1)
+  if self.independent then
+    y = y:permute(3, 1, 2)
+    count = count * #self.roles.targets
+  end
+  if self.quantiles then
+    y = y:reshape{ -1, 1 } * ops.ones{ 1, info.quantiles }
+  end
+  return y:reshape(by_step and { count, info.horizon, info.outputs // info.horizon }
+    or { count, info.outputs })
+end
+
+local function samples(self, prepared, origins, info, by_step)
+  local x, level = preparing.inputs(self, prepared, origins)
+  local y = preparing.to_window(preparing.targets(self, prepared, origins), level)
+  return { x, answers_of(self, y, info, by_step) }
+end
+
+-- The origins to learn from and those held out. Between them are `horizon - 1` that belong to
+-- neither, because their targets would be in both.
+local function split_origins(self, origins, share)
+  local held = share > 0 and math.max(1, math.floor(#origins * share + 0.5)) or 0
+  if held == 0 then return origins, {} end
+  local last = #origins - held - (self.horizon - 1)
+  if last < 1 then
+    error(("fit: of %d windows %d are held out for validation and %d lie between: none is left")
+      :format(#origins, held, self.horizon - 1), 0)
+  end
+  return table.move(origins, 1, last, 1, {}), table.move(origins, #origins - held + 1, #origins, 1, {})
+end
+
+-- A validation part with the rows before it that its first window reads.
+local function validation_table(self, part)
+  part:require_whole("fit: validation")
+  local longer, before = part:with_context(self.lost + self.lookback)
+  local prepared = preparing.table(self, longer)
+  local origins = rolling.origins(self, prepared, before + 1, self.horizon)
+  if #origins == 0 then
+    error(("fit: the validation part of %d rows holds no window of horizon %d"):format(part.rows,
+      self.horizon), 0)
+  end
+  return prepared, origins
+end
+
+local function check_length(self, series, prepared)
+  local windows = prepared.rows - self.lookback - self.horizon + 1
+  if windows < 1 then
+    error(("fit: the series has %d rows, one window needs %d (lookback %d, horizon %d, %d used up by "
+      .. "differences)"):format(series.rows, self.lookback + self.horizon + self.lost, self.lookback,
+      self.horizon, self.lost), 0)
+  end
+end
+
+-- Validation after training in time, never before or within it.
+local function check_order(part, series)
+  if part.times and series.times and part.times[1] <= series.times[series.rows] then
+    error(("fit: the validation part begins at %s, the training part ends at %s: leakage"):format(
+      part:date(1), series:date(series.rows)), 0)
+  end
+end
+
+-- What was right minus what was answered, on the transformed scale: up to so many windows.
+local function residuals_of(self, prepared, origins)
+  local width = self.horizon * #self.roles.targets
+  local most = math.max(20, MOST_RESIDUALS // width)
+  local chosen, step = {}, math.max(1, #origins / most)
+  for k = 1, math.min(#origins, most) do chosen[k] = origins[math.floor((k - 1) * step) + 1] end
+  local p = rolling.forecast(self, prepared, chosen, self.horizon)
+  return (preparing.targets(self, prepared, chosen) - p):totable()
+end
+
+local function window_text(self, prepared, origin)
+  local series, last = prepared.series, origin + 1 + self.lost
+  return ("input %s … %s → target %s%s"):format(series:date(last - self.lookback + 1),
+    series:date(last), series:date(last + 1),
+    self.horizon > 1 and " … " .. series:date(last + self.horizon) or "")
+end
+
+local function describe(self, prepared, train, held, held_table)
+  local lines = { ("%d windows: lookback %d, horizon %d (%s)"):format(#train, self.lookback,
+    self.horizon, self.strategy),
+    "  first  " .. window_text(self, prepared, train[1]),
+    "  last   " .. window_text(self, prepared, train[#train]) }
+  if #held > 0 then
+    lines[#lines + 1] = ("%d windows held out for validation"):format(#held)
+    lines[#lines + 1] = "  first  " .. window_text(self, held_table, held[1])
+    lines[#lines + 1] = "  last   " .. window_text(self, held_table, held[#held])
+  end
+  lines[#lines + 1] = "transforms, fitted on the training part: " .. tostring(self.pipeline)
+  return table.concat(lines, "\n")
+end
+
+-- What is remembered of the training part: its span, and the rows that a forecast starts from.
+local function remember(self, series)
+  local first = math.max(1, series.rows - self.lost - self.lookback + 1)
+  self.history = series:slice(first, series.rows)
+  self.fitted = { root = rawget(series, "root") or series, first = series.first,
+    last = series.first + series.rows - 1,
+    first_time = series.times and series.times[1],
+    last_time = series.times and series.times[series.rows],
+    from = series:date(1), to = series:date(series.rows), rows = series.rows }
+end
+
+-- A second fit must not go on with the first one's moments.
+local function fresh(optimizer)
+  if type(optimizer) ~= "table" then return optimizer end
+  return optim.get{ class_name = optimizer.class_name, config = optimizer:get_config() }
+end
+
+local function run(self, train, held, read)
+  local list = { table.unpack(read.callbacks or {}) }
+  if read.patience then
+    list[#list + 1] = callbacks.EarlyStopping{ monitor = "val_loss", patience = read.patience,
+      restore_best_weights = true }
+  end
+  self.network:compile{ optimizer = fresh(self.optimizer),
+    loss = self.quantiles and losses.Quantile{ quantiles = self.quantiles } or self.loss or "mse" }
+  return self.network:fit(train[1], train[2], { epochs = read.epochs, batch_size = read.batch_size,
+    verbose = read.verbose, shuffle = read.shuffle, validation_data = held, callbacks = list })
+end
+
+-- The origins of block k of n consecutive ones, and the others whose targets share no row with it.
+local function fold(origins, k, n, horizon)
+  local first, last = #origins * (k - 1) // n + 1, #origins * k // n
+  local block, rest = table.move(origins, first, last, 1, {}), {}
+  for i, origin in ipairs(origins) do
+    if i <= first - horizon or i >= last + horizon then rest[#rest + 1] = origin end
+  end
+  return block, rest
+end
+
+-- Residuals of windows that the network which answered them has not learnt from: blocks of the
+-- training windows, each forecast by a network that learns from the rest (cross-validated residuals;
+-- Barber et al., 2021).
+local function crossed_residuals(self, prepared, origins, read, info)
+  local whole, list = self.network, {}
+  for k = 1, read.folds do
+    local block, rest = fold(origins, k, read.folds, self.horizon)
+    if #block == 0 or #rest == 0 then
+      error(("fit: %d windows of horizon %d cannot be cut into %d folds"):format(#origins,
+        self.horizon, read.folds), 0)
+    end
+    local by_step
+    self.network, by_step = new_network(self, info)
+    run(self, samples(self, prepared, rest, info, by_step), nil, { epochs = read.epochs,
+      batch_size = read.batch_size, verbose = 0, shuffle = read.shuffle })
+    local part = residuals_of(self, prepared, block)
+    table.move(part, 1, #part, #list + 1, list)
+  end
+  self.network = whole
+  return list
+end
+
+--- See Forecaster:fit.
+function fitting.fit(self, series, given)
+  local read = read_options(given)
+  series:require_whole("fit")
+  lay_out(self, series)
+  if series.rows > self.lost then fit_transforms(self, series) end
+  local prepared = preparing.table(self, series)
+  check_length(self, series, prepared)
+  self.reads_future = self.strategy == "encoder_decoder"
+    or self.strategy == "direct" and prepared.z:size(2) > self.unknown
+  local train, held = split_origins(self, rolling.origins(self, prepared, 1, self.horizon),
+    read.validation_split)
+  local held_table = prepared
+  if read.validation then
+    check_order(read.validation, series)
+    held_table, held = validation_table(self, read.validation)
+  end
+  if self.seed then
+    native.manual_seed(self.seed)
+  end
+  local info = info_of(self, prepared.z:size(2))
+  local network, by_step = new_network(self, info)
+  self.network = network
+  remember(self, series)
+  self.report = describe(self, prepared, train, held, held_table)
+  local held_samples = #held > 0 and samples(self, held_table, held, info, by_step) or nil
+  local history = run(self, samples(self, prepared, train, info, by_step), held_samples, read)
+  if #held > 0 then
+    self.residuals = residuals_of(self, held_table, held)
+  elseif read.folds > 0 then
+    self.residuals = crossed_residuals(self, prepared, train, read, info)
+  else
+    self.residuals = residuals_of(self, prepared, train)
+  end
+  return history
+end
+
+return fitting

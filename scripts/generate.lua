@@ -1,0 +1,89 @@
+-- Text that writes itself: a network learns which character follows which, and goes on from a
+-- beginning, careful or daring by the temperature.
+--
+-- Usage: marea scripts/generate.lua [options]
+--   --data DIR      folder of es-quijote/ (or tiny-shakespeare/); also the variable MAREA_DATA. Without
+--                   it: the Spanish reviews that come with Marea
+--   --corpus NAME   quijote (default) or shakespeare
+--   --start TEXT    the beginning (default: one for each corpus)
+--   --units N       of each of the two LSTM layers (default 128; without data 96)
+--   --epochs N      passes over the training part (default 2; without data 30)
+--   --limit N       learn from so many characters (default 400000)
+--   --length N      characters of each sample (default 200)
+--   --save PATH     where to keep the model
+--   --seed N        seed of all random numbers (default 1)
+local marea = require "marea"
+local nn, generate = marea.nn, marea.generate
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ seed = 1, units = 0, epochs = 0,
+  limit = 400000, length = 200, corpus = "quijote", start = "", save = "", data = os.getenv("MAREA_DATA") or "" }
+local made_up = options.data == ""
+local start = marea.clock()
+marea.manual_seed(options.seed)
+
+local function say(format, ...)
+  print(("%6.1f s  "):format(marea.clock() - start) .. format:format(...))
+end
+
+local function read_text()
+  if made_up then
+    local reviews = assert(marea.corpora.reviews{ language = "es" })
+    return table.concat(reviews.train.texts, "\n"), "La película "
+  elseif options.corpus == "quijote" then
+    return assert(marea.corpora.es_quijote{ dir = options.data }).text, "En un lugar de "
+  elseif options.corpus == "shakespeare" then
+    return assert(marea.corpora.tiny_shakespeare{ dir = options.data }).text, "ROMEO: "
+  end
+  error("--corpus must be quijote or shakespeare, got " .. options.corpus, 0)
+end
+
+local text, beginning = read_text()
+if options.start ~= "" then beginning = options.start end
+local tokenizer = marea.text.Tokenizer{ char_level = true, lower = false }
+tokenizer:fit_on_texts{ text }
+local ids = tokenizer:texts_to_sequences{ text }[1]
+local V = tokenizer.vocabulary:size() + 1
+
+-- Windows of 64 characters; the answer at each step is the character that follows.
+local STEPS <const> = 64
+local count = (math.min(#ids, options.limit) - 1) // STEPS
+local function windows(shift)
+  return marea.tensor(table.move(ids, 1 + shift, count * STEPS + shift, 1, {}), { dtype = "int32" })
+    :reshape{ count, STEPS }
+end
+say("%d characters, %d different; %d windows of %d", #ids, V - 1, count, STEPS)
+
+local units = options.units > 0 and options.units or (made_up and 96 or 128)
+local model = marea.Sequential{ nn.Embedding{ V, 32 }, nn.LSTM{ units, return_sequences = true },
+  nn.LSTM{ units, return_sequences = true }, nn.Dense{ V, activation = "softmax" } }
+model:compile{ optimizer = marea.optim.Adam{ learning_rate = 0.005, clipnorm = 1 },
+  loss = "sparse_categorical_crossentropy" }
+local history = model:fit(windows(0), windows(1), { batch_size = 32, verbose = 0, validation_split = 0.1,
+  epochs = options.epochs > 0 and options.epochs or (made_up and 30 or 2) })
+local loss = history.history.val_loss
+say("learnt: %.2f bits a character on text it has not seen", loss[#loss] / math.log(2))
+
+model.tokenizer = tokenizer
+if options.save ~= "" then
+  assert(model:save(options.save))
+  say("saved: %s", options.save)
+end
+
+local function sample(title, given)
+  given.max_length = options.length
+  local written = generate.text(model, beginning, given)
+  print(("\n%s\n  %s|%s"):format(title, beginning, (written:gsub("\n", "\n  "))))
+end
+
+sample("Always the likeliest character", { greedy = true })
+for _, temperature in ipairs{ 0.4, 0.7, 1, 1.5 } do
+  sample(("Temperature %g"):format(temperature), { temperature = temperature, seed = options.seed })
+end
+sample("Temperature 1, from the likeliest that make up nine tenths (top_p 0.9)",
+  { temperature = 1, top_p = 0.9, seed = options.seed })
+local best = generate.beam(model, { prompt = tokenizer:texts_to_sequences{ beginning }[1], width = 8,
+  max_length = math.min(options.length, 60) })[1]
+local letters = {}
+for i, id in ipairs(best.tokens) do letters[i] = tokenizer:word_of(id) or "" end
+print(("\nThe likeliest line of %d characters that a beam of 8 finds\n  %s|%s"):format(#letters, beginning,
+  (table.concat(letters):gsub("\n", "\n  "))))
+say("done")
