@@ -102,6 +102,11 @@ end
 
 -- States as owned tensors that live as long as the stream; of which sizes, a first step tells.
 local function make_values(self, x)
+  for _, layer in ipairs(self.layers) do
+    if layer.learn_initial_state then
+      layer:fail("learns its initial state, and a stream starts from zeros; pass states as values")
+    end
+  end
   local _ <close> = ops.tape()
   local y, _, new = ops.no_grad(states.advance_row, self.layers, x, {}, { training = false })
   for i, tensor in ipairs(new) do self.values[i] = ops.zeros(tensor:shape()) end
