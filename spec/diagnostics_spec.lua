@@ -46,6 +46,20 @@ describe("diagnostics.gradients", function()
     assert.truthy(tostring(report):find("low: |dL/dh| by time step", 1, true))
   end)
 
+  it("traces every cell whose output is its state", function()
+    for _, layer in ipairs{ nn.SimpleGRU{ 3, name = "cell" }, nn.MinimalGatedUnit{ 3, name = "cell" },
+      nn.LSTM{ 3, projection = 2, peephole = "onnx", name = "cell" },
+      nn.GRU{ 3, norm = "layer", name = "cell" } } do
+      local model = compiled{ layer, nn.Dense{ 1 } }
+      local x, y = marea.randn{ 2, 4, 2 }, marea.randn{ 2, 1 }
+      local report = diagnostics.gradients(model, x, y)
+      local loss, norm = model:train_on_batch(x, y)
+      near(loss, report.loss)
+      near(norm, report.norm)
+      assert.is_true(report.steps.cell.before[1] > 0)
+    end
+  end)
+
   it("reads a backward layer's steps by the time they belong to", function()
     local model = compiled{ nn.SimpleRNN{ 3, activation = "linear", go_backwards = true, name = "cell",
       recurrent_initializer = nn.initializers.Orthogonal{ gain = 2 } }, nn.Dense{ 1 } }
@@ -138,6 +152,8 @@ describe("diagnostics.gates", function()
     assert.equal(3, #report.low.half_lives)
     assert.equal(5, #report.high.half_lives)
     assert.has_error(function() diagnostics.gates(nn.Dense{ 1, name = "d" }, marea.zeros{ 1, 2 }) end,
-      'gates: there is no LSTM or GRU among the layers of Dense "d"')
+      'gates: there is no LSTM or GRU in its plain form among the layers of Dense "d"')
+    assert.has_error(function() diagnostics.gates(nn.LSTM{ 2, coupled = true, name = "l" }, marea.zeros{ 1, 2, 1 }) end,
+      'gates: there is no LSTM or GRU in its plain form among the layers of LSTM "l"')
   end)
 end)

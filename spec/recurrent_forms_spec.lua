@@ -191,7 +191,7 @@ describe("cells with forms", function()
     local model = marea.Sequential{ nn.GRU{ 3, learn_initial_state = true } }
     model:build{ 1, 4, 2 }
     raises(function() model:stream{ batch = 1 }:step(numbers{ 1, 2 }) end, "GRU",
-      "learns its initial state")
+      "learnt states")
   end)
 
   it("work in both directions and come back from a config", function()

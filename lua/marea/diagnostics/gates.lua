@@ -15,6 +15,12 @@ local known = {
   GRU = { gates = { { "update", 1 }, { "reset", 2 } }, keeps = "update" },
 }
 
+-- The forms of a cell change its gates' sums or what they mean.
+local function is_known(layer)
+  return known[layer.class_name] and not (layer.peephole or layer.coupled or layer.projection
+    or layer.norm or layer.update == "write")
+end
+
 -- States after every step, (B, T, u).
 local function all_states(layer, x, mask)
   local before = layer.return_sequences
@@ -115,7 +121,7 @@ end
 -- above 1 - limit open
 -- @treturn table layer name → { input = { mean, shut, open }, forget = …, output = … } (GRU: update,
 -- reset), shares in 0 … 1 over the visible steps, and half_lives: sorted, steps, one for each unit
--- @raise when there is no such layer
+-- @raise when there is no such layer; peepholes, projections and other forms are left out
 return function(model, x, given)
   local read = options.read("gates", given, { mask = options.optional, lengths = options.optional,
     limit = 0.1 })
@@ -127,13 +133,13 @@ return function(model, x, given)
   ops.no_grad(function()
     local mask = model:read_mask(x, { mask = read.mask, lengths = read.lengths })
     layers.run(model, x, mask, function(layer, input, visible)
-      if not known[layer.class_name] then return end
+      if not is_known(layer) then return end
       report.order[#report.order + 1] = { name = layer.name, class_name = layer.class_name }
       report[layer.name] = look_into(layer, input, visible, read.limit)
     end)
   end)
   if #report.order == 0 then
-    error("gates: there is no LSTM or GRU among the layers of " .. tostring(model), 0)
+    error("gates: there is no LSTM or GRU in its plain form among the layers of " .. tostring(model), 0)
   end
   return report
 end

@@ -22,7 +22,7 @@ local function unroll(layer, x, mask, probes)
     local visible = mask and mask:narrow(2, t, 1)
     local results = table.pack(layer(x:narrow(2, t, 1),
       { mask = visible, initial_state = states, training = false }))
-    local probe = ops.zeros{ batch, layer.units }
+    local probe = ops.zeros{ batch, layer.state_units }
     probe.requires_grad = true
     probes[t] = probe
     states = { results[2] + probe, table.unpack(results, 3) }
@@ -168,8 +168,8 @@ local function make_report(model, loss, probes)
 end
 
 --- Norms of the gradient of one batch; nothing is trained.
--- Dropout is off. Recurrent layers other than SimpleRNN, GRU and LSTM (and layers inside
--- Bidirectional) take part, but are not traced by step.
+-- Dropout is off. Layers inside Bidirectional, cells in Lua and other recurrent layers whose output
+-- is not their state take part, but are not traced by step.
 -- @tparam Sequential model compiled
 -- @tparam tensor|table x the batch
 -- @tparam tensor|table y its targets

@@ -3,7 +3,7 @@
 local layers = {}
 
 -- Cells whose output is their state h, so that one tensor a step holds all that goes on.
-local plain = { SimpleRNN = true, LSTM = true, GRU = true }
+local plain = { SimpleRNN = true, LSTM = true, GRU = true, SimpleGRU = true, MinimalGatedUnit = true }
 
 --- Whether a layer's output at a step is its state.
 function layers.is_plain(layer)

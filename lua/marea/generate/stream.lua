@@ -102,11 +102,6 @@ end
 
 -- States as owned tensors that live as long as the stream; of which sizes, a first step tells.
 local function make_values(self, x)
-  for _, layer in ipairs(self.layers) do
-    if layer.learn_initial_state then
-      layer:fail("learns its initial state, and a stream starts from zeros; pass states as values")
-    end
-  end
   local _ <close> = ops.tape()
   local y, _, new = ops.no_grad(states.advance_row, self.layers, x, {}, { training = false })
   for i, tensor in ipairs(new) do self.values[i] = ops.zeros(tensor:shape()) end
@@ -133,6 +128,9 @@ local function check_layers(self, model)
   for _, layer in ipairs(self.layers) do
     if layer:state_count() == 0 and layer.masking ~= "pass" then
       layer:fail("stream: needs the whole sequence and cannot run one step at a time")
+    end
+    if layer.learn_initial_state then
+      layer:fail("stream: begins in learnt states, which a stream does not do yet")
     end
     if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
   end
