@@ -162,6 +162,52 @@ describe("a form", function()
   end)
 end)
 
+describe("cells with forms", function()
+  local cells = {
+    function() return nn.LSTM{ 3, peephole = "slides", projection = 2, norm = "layer", zoneout = .1,
+      return_sequences = true } end,
+    function() return nn.LSTM{ 3, coupled = true, return_sequences = true } end,
+    function() return nn.GRU{ 3, update = "write", return_sequences = true } end,
+    function() return nn.SimpleGRU{ 3, return_sequences = true } end,
+    function() return nn.MinimalGatedUnit{ 3, return_sequences = true } end,
+  }
+
+  it("carry their states from one part of a sequence to the next, and stream", function()
+    for _, make in ipairs(cells) do
+      local model, x = marea.Sequential{ make() }, numbers{ 2, 4, 3 }
+      local whole = model(x)
+      local y, state = model(x:narrow(2, 1, 2), model:zero_state())
+      near(whole:narrow(2, 1, 2), y)
+      near(whole:narrow(2, 3, 2), (model(x:narrow(2, 3, 2), state)))
+      local stream = model:stream{ batch = 2 }
+      for t = 1, 4 do
+        local step = stream:step(x:narrow(2, t, 1):reshape{ 2, 3 })
+        near(whole:narrow(2, t, 1), step)
+      end
+    end
+  end)
+
+  it("do not stream with a learned initial state", function()
+    local model = marea.Sequential{ nn.GRU{ 3, learn_initial_state = true } }
+    model:build{ 1, 4, 2 }
+    raises(function() model:stream{ batch = 1 }:step(numbers{ 1, 2 }) end, "GRU",
+      "learnt states")
+  end)
+
+  it("work in both directions and come back from a config", function()
+    for _, make in ipairs(cells) do
+      local layer, x = nn.Bidirectional{ make() }, numbers{ 2, 4, 3 }
+      local y = layer(x)
+      assert.are.same(y:shape(), layer:output_shape{ 2, 4, 3 })
+      local registry = require "marea.nn.registry"
+      local copy = registry.deserialize(registry.serialize(layer))
+      copy:build{ 2, 4, 3 }
+      copy:set_weights(layer:get_weights())
+      near(y, copy(x), 0)
+    end
+  end)
+end)
+
 describe("zoneout", function()
   local x = numbers{ 2, 6, 3 }
 

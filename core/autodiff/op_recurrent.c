@@ -116,6 +116,18 @@ static marea_status check_forms(const marea_recurrent_options *o, marea_tensor *
   return s;
 }
 
+/* *P = features of the projection, if there is one. */
+static marea_status check_projection(const marea_recurrent_options *o,
+                                     const marea_tensor *projection, int64_t H, int64_t *P) {
+  char text[MAREA_SHAPE_TEXT_BYTES];
+  if (projection == NULL) return MAREA_OK;
+  if (projection->rank != 2 || projection->size[0] != H)
+    return marea_fail(MAREA_SHAPE, "%s: the projection is %s, expected (%lld, features)", o->name,
+                      marea_shape_text(projection, text), (long long)H);
+  *P = projection->size[1];
+  return MAREA_OK;
+}
+
 static marea_status check_operands(const marea_recurrent_options *o, marea_tensor *const *in) {
   char text[MAREA_SHAPE_TEXT_BYTES];
   for (int i = 0; i < INPUTS; i++)
@@ -139,16 +151,11 @@ static marea_status check_operands(const marea_recurrent_options *o, marea_tenso
                       (long long)kernel->size[0]);
   int64_t B = x->size[0], T = x->size[1], D = x->size[2], width = kernel->size[1],
           H = width / gates, P = H;
-  if (in[PROJECTION] != NULL) {
-    const marea_tensor *projection = in[PROJECTION];
-    if (projection->rank != 2 || projection->size[0] != H)
-      return marea_fail(MAREA_SHAPE, "%s: the projection is %s, expected (%lld, features)", o->name,
-                        marea_shape_text(projection, text), (long long)H);
-    P = projection->size[1];
-  }
+  marea_status s = check_projection(o, in[PROJECTION], H, &P);
   bool two_rows = o->cell == MAREA_CELL_GRU;
   expected bias = two_rows ? (expected){2, {2, width}} : (expected){1, {width}};
-  marea_status s = check_shape(o->name, names[RECURRENT], in[RECURRENT], (expected){2, {P, width}});
+  if (s == MAREA_OK)
+    s = check_shape(o->name, names[RECURRENT], in[RECURRENT], (expected){2, {P, width}});
   if (s == MAREA_OK) s = check_shape(o->name, names[BIAS], in[BIAS], bias);
   if (s == MAREA_OK) s = check_shape(o->name, names[MASK], in[MASK], (expected){2, {B, T}});
   if (s == MAREA_OK) s = check_shape(o->name, names[H0], in[H0], (expected){2, {B, P}});

@@ -204,9 +204,9 @@ static const marea_real *reals_or_null(const marea_tensor *x) {
 }
 
 static marea_status run_recurrent(const marea_stepper *s, stage *g, const marea_real *x) {
-  marea_recurrent_weights weights = {marea_reals(g->tensors[KERNEL]),
-                                     marea_reals(g->tensors[RECURRENT_KERNEL]),
-                                     reals_or_null(g->tensors[BIAS])};
+  marea_recurrent_weights weights = {.kernel = marea_reals(g->tensors[KERNEL]),
+                                     .recurrent_kernel = marea_reals(g->tensors[RECURRENT_KERNEL]),
+                                     .bias = reals_or_null(g->tensors[BIAS])};
   marea_recurrent_inputs inputs = {
       .x = x, .initial = {reals_or_null(g->tensors[H]), reals_or_null(g->tensors[C])}};
   marea_recurrent_outputs outputs = {.y_last = g->y, .last = {g->last[0], g->last[1]}};

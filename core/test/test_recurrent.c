@@ -152,6 +152,24 @@ static void test_errors(void) {
   CHECK(marea_recurrent_backward(&layer, NULL, &in, NULL, NULL, NULL) == MAREA_STATE);
 }
 
+static void expect_refused(marea_recurrent layer, const char *text) {
+  size_t bytes;
+  layer.batch = layer.time = layer.input = 1;
+  layer.hidden = 4;
+  CHECK(marea_recurrent_workspace(&layer, &bytes) == MAREA_RANGE);
+  CHECK(strstr(marea_error_text(), text) != NULL);
+}
+
+static void test_form_errors(void) {
+  expect_refused((marea_recurrent){.cell = MAREA_CELL_GRU, .projection = 2}, "LSTM alone");
+  expect_refused((marea_recurrent){.cell = MAREA_CELL_LSTM, .projection = 5}, "projection to 5");
+  expect_refused((marea_recurrent){.cell = MAREA_CELL_LSTM, .cell_clip = -1}, "cell clip -1");
+  expect_refused((marea_recurrent){.cell = MAREA_CELL_RNN, .normalised = true}, "epsilon 0");
+  expect_refused((marea_recurrent){.cell = MAREA_CELL_RNN, .zoneout = {2}}, "zoneout 2");
+  expect_refused((marea_recurrent){.cell = MAREA_CELL_LSTM, .peephole = (marea_peephole)7},
+                 "peephole 7");
+}
+
 int main(void) {
   marea_isa highest = marea_isa_level();
   for (int level = 0; level <= (int)highest; level++) {
@@ -163,6 +181,7 @@ int main(void) {
   }
   test_threads_do_not_matter();
   test_errors();
+  test_form_errors();
   marea_threads_stop();
   return test_end();
 }

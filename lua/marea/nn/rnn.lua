@@ -131,7 +131,7 @@ function RNN:call(x, call)
   end
   if self.stateful then self:reset_states(state) end
   local result = self.return_sequences and ops.stack(outputs, 2) or shown
-  if self.return_state then return result, table.unpack(state) end
+  if self.return_state or call.return_state then return result, table.unpack(state) end
   return result
 end
 
