@@ -34,6 +34,17 @@ local table_of_layers = {
   TimeDistributed = { { function() return nn.TimeDistributed{ nn.Dense{ 2 } } end, sequence } },
   Sequential = { { function() return marea.Sequential{ nn.GRU{ 2 }, nn.Dense{ 1 } } end, sequence } },
 }
+table_of_layers.Elman = {}
+for _, given in ipairs{ { 2, 3, return_sequences = true, g2 = "softmax" }, { 2, 1, g1 = "sigmoid", g2 = "tanh" },
+  { 2, 2, go_backwards = true, use_bias = false } } do
+  local function make()
+    local options = {}
+    for key, value in pairs(given) do options[key] = value end
+    return nn.Elman(options)
+  end
+  table.insert(table_of_layers.Elman, { make, sequence })
+  table.insert(table_of_layers.Elman, { make, sequence, masked })
+end
 for _, class in ipairs{ "SimpleRNN", "LSTM", "GRU" } do
   table_of_layers[class] = {}
   for _, options in ipairs{ { return_sequences = true }, { go_backwards = true },

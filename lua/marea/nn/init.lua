@@ -33,7 +33,7 @@ local files = {
   MultiHeadAttention = "multi_head_attention", AttentionPooling1D = "attention.AttentionPooling1D",
   CRF = "crf", SampledSoftmax = "sampled_softmax",
   SimpleRNN = "recurrent.SimpleRNN", GRU = "recurrent.GRU", LSTM = "recurrent.LSTM",
-  RNN = "rnn", SimpleGRU = "recurrent.SimpleGRU", MinimalGatedUnit = "recurrent.MinimalGatedUnit",
+  Elman = "elman", RNN = "rnn", SimpleGRU = "recurrent.SimpleGRU", MinimalGatedUnit = "recurrent.MinimalGatedUnit",
 }
 local rooms = { activations = true, initializers = true, regularizers = true, constraints = true }
 
