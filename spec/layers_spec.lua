@@ -78,7 +78,15 @@ local function lua_cell(x, state)
   local h = (x * .5 + state[1]):tanh()
   return h, { h }
 end
+forms("Elman", {}, { output_units = 3, g1 = "softsign", g2 = "softmax" },
+  { go_backwards = true, norm = "layer", learn_initial_state = true })
 table_of_layers.RNN = {}
+for _, backwards in ipairs{ false, true } do
+  table.insert(table_of_layers.RNN, { function()
+    return nn.RNN{ cells = { nn.LSTM{ 2, projection = 1 }, nn.Elman{ 3 }, { lua_cell, state_size = 3 } },
+      return_sequences = true, go_backwards = backwards }
+  end, sequence, masked })
+end
 for _, given in ipairs{ {}, { go_backwards = true, zero_output_for_mask = true } } do
   local function make()
     return nn.RNN{ lua_cell, state_size = 3, return_sequences = true,

@@ -8,7 +8,7 @@ for name in ([[units activation recurrent_activation use_bias reset_after unit_f
   trainable kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
   recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint
   recurrent_constraint bias_constraint dropout recurrent_dropout return_sequences return_state
-  go_backwards stateful zero_output_for_mask]]):gmatch("%S+") do
+  go_backwards stateful zero_output_for_mask compat]]):gmatch("%S+") do
   known[name] = true
 end
 

@@ -34,6 +34,7 @@ local files = {
   CRF = "crf", SampledSoftmax = "sampled_softmax",
   SimpleRNN = "recurrent.SimpleRNN", GRU = "recurrent.GRU", LSTM = "recurrent.LSTM",
   RNN = "rnn", SimpleGRU = "recurrent.SimpleGRU", MinimalGatedUnit = "recurrent.MinimalGatedUnit",
+  Elman = "elman",
 }
 local rooms = { activations = true, initializers = true, regularizers = true, constraints = true }
 
