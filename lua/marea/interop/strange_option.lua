@@ -14,12 +14,14 @@ end
 
 --- The name of an option that is set to something else than its default and that the conversions
 -- know nothing about, so that a variant of a cell is never taken for the plain one; else nil.
-local function strange_option(layer)
+-- @tparam Layer layer
+-- @tparam[opt] table more options that this conversion takes care of: name → true
+local function strange_option(layer, more)
   local class = getmetatable(layer)
   local names = {}
   for name, default in pairs(class.options) do
     if default == options.optional then default = nil end
-    if not known[name] and layer[name] ~= default then names[#names + 1] = name end
+    if not known[name] and not (more and more[name]) and layer[name] ~= default then names[#names + 1] = name end
   end
   table.sort(names)
   return names[1]

@@ -36,7 +36,8 @@ local files = {
   RNN = "rnn", SimpleGRU = "recurrent.SimpleGRU", MinimalGatedUnit = "recurrent.MinimalGatedUnit",
   Elman = "elman",
 }
-local rooms = { activations = true, initializers = true, regularizers = true, constraints = true }
+local rooms = { activations = true, initializers = true, regularizers = true, constraints = true,
+  convert = true }
 
 for name, place in pairs(files) do
   if name ~= "Layer" then registry.lazy(name, "marea.nn." .. place:match("^[^.]+")) end

@@ -13,8 +13,8 @@ local weights = require "marea.nn.weights"
 -- method step(self, x, state, call) of the same kind, whose weights are built for (B, D), train and
 -- are saved with this layer; the library's recurrent layers are such cells. `cells`: a list of
 -- cells on top of each other, functions as { f, state_size = n }. `state_size`: n, or a list of
--- several; `output_size`: O, else the first n. Masks, states and directions are those of the other recurrent layers; `dropout` is on x,
--- constant over time.
+-- several; `output_size`: O, else the first n. Masks, states and directions are those of the other
+-- recurrent layers; `dropout` is on x, constant over time.
 -- @usage nn.RNN{ function(x, state) local h = (x + state[1]):tanh() return h, { h } end, state_size = 3 }
 local RNN = Layer:extend("RNN", {
   builtin = true, positional = { "cell" }, masking = "consume",
