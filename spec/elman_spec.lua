@@ -24,7 +24,7 @@ describe("Elman", function()
     local wanted, last = by_hand(layer, x)
     assert.near_all(wanted, y, near)
     assert.near_all(last, h, near)
-    layer.output.bias:assign_(marea.randn{ 3 })
+    layer.output_bias:assign_(marea.randn{ 3 })
     assert.near_all((by_hand(layer, x)), (layer(x)), near)
   end)
 
@@ -51,8 +51,7 @@ describe("Elman", function()
     assert(model:save(path))
     assert.near_all(model(x), assert(marea.load(path))(x), 0)
     os.remove(path)
-    assert.same({ "e/recurrent/kernel", "e/recurrent/recurrent_kernel", "e/recurrent/bias", "e/output/kernel",
-      "e/output/bias" }, (function()
+    assert.same({ "e/kernel", "e/recurrent_kernel", "e/bias", "e/output_kernel", "e/output_bias" }, (function()
       local names = {}
       for i, entry in ipairs(model.layers[1]:entries("e/")) do names[i] = entry.path end
       return names
@@ -60,7 +59,7 @@ describe("Elman", function()
   end)
 
   it("says what it needs", function()
-    assert.fails("output_units is missing", nn.Elman, { 3 })
+    assert.equal(3, nn.Elman{ 3 }.output_units)
     assert.fails("reluu", nn.Elman, { 3, 2, g2 = "reluu" })
     assert.fails("softmax", nn.Elman, { 3, 2, g1 = "softmax" })
   end)

@@ -66,6 +66,10 @@ local torch = {
   RNN_2_bi = function()
     return { both(nn.SimpleRNN, "a"), both(nn.SimpleRNN, "b") }, { a = "", b = "" }
   end,
+  LSTM_proj = function()
+    return { nn.Bidirectional{ nn.LSTM{ 4, projection = 2, return_sequences = true }, name = "a" } },
+      { a = "" }
+  end,
   Linear = function() return { nn.Dense{ 2, name = "d" } }, { d = "" } end,
   Embedding = function() return { nn.Embedding{ 5, 3, name = "e" } }, { e = "" } end,
   LayerNorm = function()
@@ -167,6 +171,15 @@ describe("interop.pytorch", function()
     assert.match('Bidirectional "b": PyTorch joins the directions; merge them by "sum"', notes[2],
       1, true)
     assert.equal('LayerNormalization "n": eps = 0.001 in PyTorch', notes[3])
+  end)
+
+  it("writes a GRU whose z writes as the one that keeps", function()
+    local x = marea.randn{ 2, 4, 3 }
+    local write = built(x, nn.GRU{ 2, update = "write", name = "g" })
+    local keep = built(x, nn.GRU{ 2, name = "g" })
+    assert(interop.pytorch.save(write, path))
+    assert(interop.pytorch.load(keep, path))
+    assert.near_all(write(x), keep(x), 1e-6)
   end)
 
   it("refuses layers without a counterpart, by name", function()
@@ -340,6 +353,8 @@ describe("interop.keras", function()
     assert.fails("numpy.savez", interop.keras.load, model, "model.weights.h5")
     assert.fails("numpy.savez", interop.keras.load, model, "model.keras")
     assert.fails("has no weights yet", interop.keras.save, marea.Sequential{ nn.Dense{ 2 } }, path)
+    local writes = built(marea.zeros{ 1, 2, 3 }, nn.GRU{ 2, update = "write", name = "g" })
+    assert.fails('GRU "g": option update has no counterpart in Keras', interop.keras.save, writes, path)
     assert.fails('map names the layer "x"', interop.keras.save, model, path, { map = { x = "y" } })
   end)
 end)

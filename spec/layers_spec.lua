@@ -34,17 +34,6 @@ local table_of_layers = {
   TimeDistributed = { { function() return nn.TimeDistributed{ nn.Dense{ 2 } } end, sequence } },
   Sequential = { { function() return marea.Sequential{ nn.GRU{ 2 }, nn.Dense{ 1 } } end, sequence } },
 }
-table_of_layers.Elman = {}
-for _, given in ipairs{ { 2, 3, return_sequences = true, g2 = "softmax" }, { 2, 1, g1 = "sigmoid", g2 = "tanh" },
-  { 2, 2, go_backwards = true, use_bias = false } } do
-  local function make()
-    local options = {}
-    for key, value in pairs(given) do options[key] = value end
-    return nn.Elman(options)
-  end
-  table.insert(table_of_layers.Elman, { make, sequence })
-  table.insert(table_of_layers.Elman, { make, sequence, masked })
-end
 for _, class in ipairs{ "SimpleRNN", "LSTM", "GRU" } do
   table_of_layers[class] = {}
   for _, options in ipairs{ { return_sequences = true }, { go_backwards = true },
@@ -89,7 +78,15 @@ local function lua_cell(x, state)
   local h = (x * .5 + state[1]):tanh()
   return h, { h }
 end
+forms("Elman", {}, { output_units = 3, g1 = "softsign", g2 = "softmax" },
+  { go_backwards = true, norm = "layer", learn_initial_state = true })
 table_of_layers.RNN = {}
+for _, backwards in ipairs{ false, true } do
+  table.insert(table_of_layers.RNN, { function()
+    return nn.RNN{ cells = { nn.LSTM{ 2, projection = 1 }, nn.Elman{ 3 }, { lua_cell, state_size = 3 } },
+      return_sequences = true, go_backwards = backwards }
+  end, sequence, masked })
+end
 for _, given in ipairs{ {}, { go_backwards = true, zero_output_for_mask = true } } do
   local function make()
     return nn.RNN{ lua_cell, state_size = 3, return_sequences = true,

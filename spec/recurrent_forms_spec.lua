@@ -50,6 +50,9 @@ local cases = {
     bias = { 0.089584522, -0.134568862, 0.032087073, -0.143771852, 0.899782143, 1.664402771,
       0.072958886, -0.179362233 },
     peepholes = { 0.002726959, -0.000003155, 0.004025868, 0.032644053, 0.009025252, 0.042050682 } },
+  { "LSTM whose o sees the old cell", class = "LSTM", gates = 4,
+    options = { peephole = { output = "old" } }, more = diagonal,
+    y = { 0.040265521, -0.100605804, 0.081190149, -0.085542361, 0.016403248, 0.009376829 } },
   { "LSTM with the slides' peepholes", class = "LSTM", gates = 4, options = { peephole = "slides" },
     more = full(),
     y = { 0.045573510, -0.110773948, 0.085521211, -0.099539470, 0.028619874, 0.014361952 },
@@ -159,6 +162,83 @@ describe("a form", function()
       local padded = layer(x, { mask = marea.tensor{ { 1, 1, 1, 0, 0 }, { 1, 1, 1, 0, 0 } } })
       near(alone, padded:narrow(2, 1, 3), 0)
     end
+  end)
+end)
+
+describe("peephole as a table", function()
+  it("is the presets' forms by their parts", function()
+    for name, parts in pairs{ slides = { form = "full", output = "old", inputs = "hc" }, onnx = {} } do
+      local preset, same = pair("LSTM", { peephole = name }, { peephole = parts })
+      near(preset(numbers{ 2, 5, 4 }), same(numbers{ 2, 5, 4 }), 0)
+    end
+  end)
+
+  it("refuses other parts", function()
+    raises(function() nn.LSTM{ 2, peephole = { form = "round" } } end, "LSTM: peephole", "form", "full")
+    raises(function() nn.LSTM{ 2, peephole = { shape = "full" } } end, "LSTM: peephole", '"shape"')
+    raises(function() nn.LSTM{ 2, peephole = { inputs = "xh" } } end, "inputs", "hc")
+    raises(function() nn.LSTM{ 2, peephole = { output = 1 } } end, "output", "old")
+  end)
+end)
+
+describe("compat", function()
+  it("chooses forms and defaults, and an option wins over it", function()
+    local gru = nn.GRU{ 2, compat = "slides" }
+    assert.is_false(gru.reset_after)
+    assert.equal("write", gru.update)
+    assert.equal("keep", nn.GRU{ 2, compat = "slides", update = "keep" }.update)
+    assert.equal("x", nn.SimpleGRU{ 2, compat = "slides" }.candidate)
+    assert.is_true(nn.GRU{ 2, compat = "pytorch" }.reset_after)
+    assert.is_false(nn.GRU{ 2, compat = "onnx" }.reset_after)
+    for name, form in pairs{ keras = "gers2000", onnx = "onnx", slides = "slides" } do
+      assert.equal(form, nn.LSTM{ 2, compat = name, peephole = true }.peephole)
+    end
+  end)
+
+  it("pytorch draws every weight between -1/sqrt(u) and 1/sqrt(u)", function()
+    local layer = nn.LSTM{ 100, compat = "pytorch" }
+    layer:build{ -1, 3, 50 }
+    for _, weight in pairs(layer:parameters()) do
+      local most = weight:abs():max():item()
+      assert.is_true(most <= .1 and most > .09)
+    end
+  end)
+
+  it("refuses other programs, and peepholes that a program has not", function()
+    raises(function() nn.LSTM{ 2, compat = "theano" } end, "LSTM", "compat", "keras, onnx, pytorch")
+    raises(function() nn.LSTM{ 2, compat = "pytorch", peephole = true } end, "LSTM: pytorch has no")
+  end)
+end)
+
+describe("Elman", function()
+  local elman = nn.Elman{ 4, 3, g2 = "softmax", return_sequences = true, return_state = true }
+  local x = numbers{ 2, 5, 3 }
+
+  it("hands out g2 of h, of its own width, and keeps h as its state", function()
+    local y, h = elman(x)
+    local rnn = nn.SimpleRNN{ 4, return_sequences = true }
+    rnn:build{ -1, 5, 3 }
+    rnn:set_weights(table.move(elman:get_weights(), 1, 3, 1, {}))
+    local hidden = rnn(x)
+    near((hidden:matmul(elman.output_kernel) + elman.output_bias):softmax(), y)
+    near(hidden:select(2, 5), h)
+    assert.same({ 2, 5, 3 }, elman:output_shape{ 2, 5, 3 })
+    assert.same({ 2, 6 }, nn.Bidirectional{ nn.Elman{ 4, 3 } }(x):shape())
+  end)
+
+  it("shows zeros before the first visible step and repeats at hidden ones", function()
+    local y = elman(x, { mask = marea.tensor{ { 0, 1, 0, 0, 1 }, { 0, 0, 0, 0, 0 } } }):totable()
+    assert.same({ 0, 0, 0 }, y[1][1])
+    assert.same(y[1][2], y[1][3])
+    assert.same(y[1][2], y[1][4])
+    assert.same({ 0, 0, 0 }, y[2][5])
+    assert.is_true(y[1][5][1] > 0)
+  end)
+
+  it("refuses activation in the place of g1, and what is none", function()
+    raises(function() nn.Elman{ 2, activation = "relu" } end, "Elman", "g1", "g2")
+    raises(function() nn.Elman{ 2, g1 = "softmax" } end, "Elman", "softmax")
+    raises(function() nn.Elman{ 2, output_units = 0 } end, "Elman", "output_units")
   end)
 end)
 

@@ -14,7 +14,8 @@ local function matrix(rows, columns, formula)
   return marea.tensor(t)
 end
 
-local gates = { rnn = 1, lstm = 4, gru = 3, gru_before = 3 }
+local gates = { rnn = 1, lstm = 4, gru = 3, gru_before = 3, lstm_coupled = 3, simple_gru = 2,
+  simple_gru_x = 2, mgu = 2 }
 
 local function reference(cell)
   local columns = 2 * gates[cell]
@@ -99,7 +100,7 @@ describe("recurrent kernels", function()
     return { cell = cell, x = uniform{ B, T, D }, kernel = uniform{ D, G * H },
       recurrent_kernel = uniform{ H, G * H },
       bias = uniform(cell == "gru" and { 2, G * H } or { G * H }), initial_h = uniform{ B, H },
-      initial_c = cell == "lstm" and uniform{ B, H } or nil, return_sequences = true }
+      initial_c = cell:find("lstm") and uniform{ B, H } or nil, return_sequences = true }
   end
 
   local variants = {
@@ -130,6 +131,44 @@ describe("recurrent kernels", function()
           local loss = (y * y):sum() + (h * 0.7):sum()
           return c and loss + (c * 0.3):sum() or loss
         end, inputs, { tolerance = helper.double and 1e-7 or 5e-2 })
+        assert.is_true(ok, ("worst %g at %s, element %s: %s, differences say %s"):format(report.worst,
+          report.input, report.element, report.analytic, report.numeric))
+      end)
+    end
+
+    -- The forms beside dropout, which has to multiply what the forms add to. Differences in float
+    -- say nothing about normalised sums of three units.
+    for name, extra in pairs(helper.double and {
+      normalised = {}, zoned = { zoneout_h = 0.4, zoneout_c = 0.3 }, both = { zoneout_h = 0.4 } } or {}) do
+      it(("have right gradients: %s, %s, dropout"):format(cell, name), function()
+        local given = with(random(cell, 3, 4, 2, 3), extra)
+        local lstm = given.initial_c ~= nil
+        if name ~= "zoned" then
+          given.gain = stream:uniform({ cell == "gru" and 4 or gates[cell], 3 }, 0.5, 1.5)
+          given.epsilon = 1e-3
+          given.cell_gain = lstm and stream:uniform({ 3 }, 0.5, 1.5) or nil
+          given.cell_bias = lstm and stream:uniform({ 3 }, -1, 1) or nil
+        end
+        if name == "both" and lstm then
+          given.peephole_i, given.peephole_o = stream:uniform{ 3, 3 }, stream:uniform{ 3, 3 }
+          given.peephole_f = cell == "lstm" and stream:uniform{ 3, 3 } or nil
+          given.projection, given.cell_clip = stream:uniform{ 3, 2 }, 0.4
+          given.recurrent_kernel = given.recurrent_kernel:narrow(1, 1, 2):clone()
+          given.initial_h = stream:uniform{ 3, 2 }
+        end
+        with(given, { dropout = 0.3, recurrent_dropout = 0.3, training = true,
+          mask = marea.tensor{ { 0, 1, 0, 1 }, { 1, 1, 1, 1 }, { 1, 1, 0, 0 } } })
+        local inputs = {}
+        for _, n in ipairs{ "x", "kernel", "recurrent_kernel", "bias", "initial_h", "initial_c", "gain",
+          "cell_gain", "cell_bias", "peephole_i", "peephole_f", "peephole_o", "projection" } do
+          inputs[#inputs + 1] = given[n]
+        end
+        local ok, report = marea.gradcheck(function()
+          given.stream = native.new_stream(5, 5)
+          local y, h, c = native.recurrent(given)
+          local loss = (y * y):sum() + (h * 0.7):sum()
+          return c and loss + (c * 0.3):sum() or loss
+        end, inputs, { tolerance = 1e-5 })
         assert.is_true(ok, ("worst %g at %s, element %s: %s, differences say %s"):format(report.worst,
           report.input, report.element, report.analytic, report.numeric))
       end)

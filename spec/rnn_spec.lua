@@ -78,6 +78,45 @@ describe("RNN with a cell in Lua", function()
     near(fast(x, { mask = mask }), slow(x, { mask = mask }), 1e-5)
   end)
 
+  it("stacks cells of the library, of Lua, of functions", function()
+    local stack = nn.RNN{ cells = { nn.LSTM{ 4 }, nn.Elman{ 3, 2 } }, return_sequences = true }
+    local row = marea.Sequential{ nn.LSTM{ 4, return_sequences = true },
+      nn.Elman{ 3, 2, return_sequences = true } }
+    stack:build{ -1, 5, 4 }
+    row:build{ -1, 5, 4 }
+    row:set_weights(stack:get_weights())
+    near(row(x, { mask = mask }), stack(x, { mask = mask }), 1e-6)
+    local function f(y, s) return y:sum(2, true) + s[1], { s[1] + 1 } end
+    local mixed = nn.RNN{ cells = { Cell{ 3 }, { f, state_size = 2 } }, return_state = true }
+    local out = table.pack(mixed(x))
+    assert.equal(4, out.n) -- h and c of the first, the state of the second
+    assert.same({ 2, 2 }, out[4]:shape())
+    assert.equal(5, out[4]:get(1, 1))
+  end)
+
+  it("comes back from a file with its stack", function()
+    nn.register_function("spec_adds", function(y, s) return y + s[1], { s[1] + y } end)
+    local model = marea.Sequential{
+      nn.RNN{ cells = { nn.GRU{ 3 }, { "spec_adds", state_size = 3 } } }, nn.Dense{ 1 } }
+    local y = model(x)
+    local path = os.tmpname()
+    assert(model:save(path))
+    near(y, marea.load(path)(x), 0)
+    os.remove(path)
+  end)
+
+  it("refuses stacks that cannot be", function()
+    raises(function() nn.RNN{ cells = {} } end, "RNN: cells must be a list")
+    raises(function() nn.RNN{ Cell{ 2 }, cells = { Cell{ 2 } } } end, "not both")
+    raises(function() nn.RNN{ cells = { 3 } } end, "a layer with a method step", "number 3")
+    raises(function() nn.RNN{ cells = { nn.GRU{ 2, recurrent_dropout = .1 } } } end, "GRU",
+      "recurrent_dropout", "whole sequences")
+    raises(function() nn.RNN{ nn.LSTM{ 2, stateful = true } } end, "LSTM", "stateful")
+    raises(function()
+      nn.RNN{ cells = { Cell{ 3 }, { function(y) return y, {} end, state_size = 3 } }, name = "mine" }(x)
+    end, 'RNN "mine": at step 1, cell 2 of the stack', "a list of 0", "a list of 1")
+  end)
+
   it("refuses wrong returns, naming layer and step", function()
     local function with(f) return function() nn.RNN{ f, state_size = 3, name = "mine" }(x) end end
     raises(with(function(_, s) return 1, s end), "mine", "output at step 1", "(2, 3)")

@@ -14,7 +14,8 @@
 #include "kernels/recurrent.h"
 #include "kernels/simd.h"
 
-static const char *const cell_names[] = {"rnn", "lstm", "gru", "gru_before"};
+static const char *const cell_names[MAREA_CELL_COUNT] = {
+    "rnn", "lstm", "gru", "gru_before", "lstm_coupled", "simple_gru", "simple_gru_x", "mgu"};
 
 enum { PLAIN, HALF_MASKED, RECURRENT_DROPOUT, INFERENCE, MODES };
 static const char *const mode_names[] = {"training", "half masked", "recurrent dropout",
@@ -88,7 +89,7 @@ static void report(marea_recurrent layer) {
   for (int mode = 0; mode < MODES; mode++) {
     layer.keep = mode != INFERENCE;
     double took = run(&layer, mode);
-    printf("%-10s B %3zu T %3zu D %3zu H %3zu  %-17s %10.0f samples/s %7.1f GFLOP/s  %9.3f ms\n",
+    printf("%-12s B %3zu T %3zu D %3zu H %3zu  %-17s %10.0f samples/s %7.1f GFLOP/s  %9.3f ms\n",
            cell_names[layer.cell], layer.batch, layer.time, layer.input, layer.hidden,
            mode_names[mode], (double)layer.batch / took, (layer.keep ? 3 : 1) * flops / took * 1e-9,
            took * 1e3);

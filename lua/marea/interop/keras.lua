@@ -14,6 +14,7 @@
 local exchange = require "marea.interop.exchange"
 local files = require "marea.interop.files"
 local ops = require "marea.ops"
+local strange_option = require "marea.interop.strange_option"
 
 local keras = {}
 
@@ -50,6 +51,10 @@ end
 local function plan_of(who, model, map)
   local plan, known = { notes = {} }, {}
   exchange.each(model, {}, function(layer, path)
+    local strange = cells[layer.class_name] and strange_option(layer)
+    if strange then
+      error(("%s: %s: option %s has no counterpart in Keras"):format(who, tostring(layer), strange), 0)
+    end
     plan[#plan + 1] = part_of(layer, renamed(path, map, known))
   end)
   exchange.check_map(who, map, known)

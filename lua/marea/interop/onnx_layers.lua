@@ -163,7 +163,7 @@ end
 
 -- Recurrent layers ------------------------------------------------------------------------------
 
-for _, name in ipairs{ "SimpleRNN", "GRU", "LSTM" } do
+for _, name in ipairs{ "SimpleRNN", "GRU", "SimpleGRU", "LSTM" } do
   layers[name] = function(g, layer, x, refuse, states)
     return recurrent.layer(g, layer, x, refuse, states)
   end

@@ -1,54 +1,34 @@
 --- Recurrent layers as ONNX's RNN, GRU and LSTM, with sequence_lens from the mask.
 --
--- Source: ONNX's operator documentation (RNN, GRU, LSTM; sets 14 and 22). Weights by rule: kernels
--- are transposed; LSTM's blocks i, f, c, o become i, o, f, c; GRU's stay z, r, h, with
--- linear_before_reset = 1 for reset_after. The bias is [input's, state's].
+-- Source: ONNX's operator documentation (RNN, GRU, LSTM; sets 14 and 22). The weights' layout is
+-- that of marea.nn.convert.
 -- @module marea.interop.onnx_recurrent
 local activations = require "marea.interop.onnx_activations"
+local convert = require "marea.nn.convert"
 local masks = require "marea.interop.onnx_masks"
 local ops = require "marea.ops"
 local strange_option = require "marea.interop.strange_option"
 
 local recurrent = {}
 
-local cells = {
-  rnn = { op = "RNN", order = { 1 } },
-  gru = { op = "GRU", order = { 1, 2, 3 }, linear_before_reset = 1 },
-  gru_before = { op = "GRU", order = { 1, 2, 3 }, linear_before_reset = 0 },
-  lstm = { op = "LSTM", order = { 1, 4, 2, 3 } },
-}
+local cells = { rnn = "RNN", gru = "GRU", gru_before = "GRU", simple_gru_x = "GRU", lstm = "LSTM",
+  lstm_coupled = "LSTM" }
 
--- Blocks of `units` along the last axis in another order, then the axes turned.
-local function arrange(x, layer)
-  local axis, blocks = #x:shape(), {}
-  for i, block in ipairs(cells[layer.cell].order) do
-    blocks[i] = ops.narrow(x, axis, (block - 1) * layer.units + 1, layer.units)
-  end
-  local joined = #blocks == 1 and blocks[1] or ops.concat(blocks, axis)
-  return axis == 2 and ops.transpose(joined) or joined
-end
-
-local function arrange_bias(layer)
-  if layer.cell == "gru" then
-    return ops.concat({ arrange(ops.select(layer.bias, 1, 1), layer),
-      arrange(ops.select(layer.bias, 1, 2), layer) }, 1)
-  end
-  local own = arrange(layer.bias, layer)
-  return ops.concat({ own, ops.zeros(own:shape()) }, 1)
-end
-
-local function stacked(copies, make)
-  local list = {}
-  for i, layer in ipairs(copies) do list[i] = make(layer) end
-  return ops.stack(list, 1)
-end
-
--- W, R and B of one direction or two.
+-- W, R, B and P of one direction or two, and the attributes that belong to them.
 local function weights_of(g, copies)
   return g:once(copies[1], function()
-    local w = g:floats("W", stacked(copies, function(l) return arrange(l.kernel, l) end))
-    local r = g:floats("R", stacked(copies, function(l) return arrange(l.recurrent_kernel, l) end))
-    return { w, r, copies[1].bias and g:floats("B", stacked(copies, arrange_bias)) or "" }
+    local lists, attributes = { W = {}, R = {}, B = {}, P = {} }, nil
+    for i, layer in ipairs(copies) do
+      local theirs
+      theirs, attributes = convert.export(layer, "onnx")
+      for name, list in pairs(lists) do list[i] = theirs[name] end
+    end
+    local names = {}
+    for _, name in ipairs{ "W", "R", "B", "P" } do
+      local list = lists[name]
+      names[name] = list[1] and g:floats(name, ops.stack(list, 1)) or ""
+    end
+    return { names = names, attributes = attributes }
   end)
 end
 
@@ -57,7 +37,7 @@ local function activation_attributes(copies, refuse)
   local names, alpha, beta, plain = {}, {}, {}, true
   for _, layer in ipairs(copies) do
     local used = { layer.activation }
-    if layer.cell == "lstm" then
+    if cells[layer.cell] == "LSTM" then
       used = { layer.recurrent_activation, layer.activation, layer.activation }
     elseif layer.cell ~= "rnn" then
       used = { layer.recurrent_activation, layer.activation }
@@ -65,7 +45,7 @@ local function activation_attributes(copies, refuse)
     for i, name in ipairs(used) do
       local known = activations.recurrent(name)
       if not known then refuse(layer, "activation %q does not exist in ONNX's %s", name,
-        cells[layer.cell].op) end
+        cells[layer.cell]) end
       names[#names + 1], alpha[#alpha + 1], beta[#beta + 1] = known[1], known[2], known[3]
       plain = plain and known[1] == (i == 1 and layer.cell ~= "rnn" and "Sigmoid" or "Tanh")
     end
@@ -75,9 +55,12 @@ local function activation_attributes(copies, refuse)
     activation_beta = #beta > 0 and beta or nil }
 end
 
+-- Forms that the operators have; marea.nn.convert refuses those peepholes that they have not.
+local taken = { peephole = true, coupled = true, update = true, candidate = true }
+
 local function check(layer, refuse)
   if not cells[layer.cell] then refuse(layer, "ONNX has no such cell") end
-  local strange = strange_option(layer)
+  local strange = strange_option(layer, taken)
   if strange then refuse(layer, "option %s has no counterpart in ONNX", strange) end
   if layer.stateful then
     refuse(layer, "is stateful, which a graph cannot be; make it with stateful = false")
@@ -88,18 +71,18 @@ end
 -- and Y_c (dirs, B, u).
 local function operator(g, copies, x, mask, initial, direction, refuse)
   local first = copies[1]
-  local kind = cells[first.cell]
-  local attributes = activation_attributes(copies, refuse)
-  attributes.hidden_size, attributes.direction = first.units, direction
-  attributes.linear_before_reset = kind.linear_before_reset
   local weights = weights_of(g, copies)
+  local attributes = activation_attributes(copies, refuse)
+  for name, value in pairs(weights.attributes) do attributes[name] = value end
+  attributes.direction = direction
   if mask then x = masks.gather(g, mask, x) end
-  local inputs = { g:transpose(x, 1, 0, 2), weights[1], weights[2], weights[3],
-    mask and masks.lengths(g, mask) or "", initial[1] or "", initial[2] }
+  local names = weights.names
+  local inputs = { g:transpose(x, 1, 0, 2), names.W, names.R, names.B,
+    mask and masks.lengths(g, mask) or "", initial[1] or "", initial[2] or "", names.P }
   while inputs[#inputs] == "" do inputs[#inputs] = nil end
   local outputs = { g:name("Y"), g:name("Y_h") }
-  if kind.op == "LSTM" then outputs[3] = g:name("Y_c") end
-  g:node(kind.op, inputs, attributes, outputs)
+  if cells[first.cell] == "LSTM" then outputs[3] = g:name("Y_c") end
+  g:node(cells[first.cell], inputs, attributes, outputs)
   return outputs
 end
 
@@ -143,7 +126,7 @@ local function as_values(layer, results, mask)
   return values
 end
 
---- The values of a SimpleRNN, GRU or LSTM.
+--- The values of a SimpleRNN, GRU, SimpleGRU or LSTM.
 -- @tparam Graph g
 -- @tparam Layer layer
 -- @tparam table x { value, mask }
@@ -160,7 +143,7 @@ end
 -- One operator can run both copies when they are of one kind.
 local function pair(a, b)
   return a.cell == b.cell and a.units == b.units and not a.go_backwards and b.go_backwards
-    and (a.bias == nil) == (b.bias == nil)
+    and (a.bias == nil) == (b.bias == nil) and (a.peephole_i == nil) == (b.peephole_i == nil)
 end
 
 local merges = { concat = "Concat", sum = "Add", mul = "Mul", ave = "Add" }

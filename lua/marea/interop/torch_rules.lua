@@ -8,6 +8,7 @@
 -- Source of the layouts: PyTorch's documentation of nn.RNN, nn.GRU, nn.LSTM, nn.Linear, nn.Conv1d,
 -- nn.Embedding, nn.MultiheadAttention, nn.LayerNorm and nn.BatchNorm1d (1.13 and 2).
 -- @module marea.interop.torch_rules
+local convert = require "marea.nn.convert"
 local ops = require "marea.ops"
 local strange_option = require "marea.interop.strange_option"
 
@@ -146,59 +147,20 @@ rules.BatchNormalization = {
 
 -- Recurrent layers ------------------------------------------------------------------------------
 
--- Columns (…, 3u) of z, r, h ↔ r, z, n: the first two blocks change places, either way.
-local function swap_gates(x, units)
-  local axis = #x:shape()
-  return ops.concat({ ops.narrow(x, axis, units + 1, units), ops.narrow(x, axis, 1, units),
-    ops.narrow(x, axis, 2 * units + 1, units) }, axis)
-end
-
-local function same(x)
-  return x
-end
-
-local gates = {
-  rnn = same,
-  gru = function(x, layer) return swap_gates(x, layer.units) end,
-  lstm = same, -- i, f, c, o is PyTorch's i, f, g, o
-}
-
--- The two biases: PyTorch has one for the input and one for the state.
-local function save_biases(layer, order, names, tail)
-  if not layer.bias then return end
-  if layer.cell == "gru" then
-    names["bias_ih" .. tail] = order(ops.select(layer.bias, 1, 1), layer)
-    names["bias_hh" .. tail] = order(ops.select(layer.bias, 1, 2), layer)
-  else
-    names["bias_ih" .. tail] = layer.bias
-    names["bias_hh" .. tail] = ops.zeros(layer.bias:shape())
-  end
-end
+local cells = { rnn = true, gru = true, lstm = true }
 
 local function save_recurrent(layer, tail)
-  local order = gates[layer.cell]
-  local names = {
-    ["weight_ih" .. tail] = turned(order(layer.kernel, layer)),
-    ["weight_hh" .. tail] = turned(order(layer.recurrent_kernel, layer)),
-  }
-  save_biases(layer, order, names, tail)
+  local names = {}
+  for name, tensor in pairs((convert.export(layer, "pytorch"))) do names[name .. tail] = tensor end
   return names
 end
 
 local function load_recurrent(layer, found, tail)
-  local order = gates[layer.cell]
-  local own = {
-    kernel = order(turned(found["weight_ih" .. tail]), layer),
-    recurrent_kernel = order(turned(found["weight_hh" .. tail]), layer),
-  }
-  local input, state = found["bias_ih" .. tail], found["bias_hh" .. tail]
-  if not layer.bias then return own end
-  if layer.cell == "gru" then
-    own.bias = ops.stack({ order(input, layer), order(state, layer) }, 1)
-  else
-    own.bias = ops.add(input, state)
+  local theirs = {}
+  for _, name in ipairs{ "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr" } do
+    theirs[name] = found[name .. tail]
   end
-  return own
+  return convert.values(layer, theirs, "pytorch")
 end
 
 local function refuse_cell(layer)
@@ -206,8 +168,8 @@ local function refuse_cell(layer)
     return "its reset gate works before the matrix product (reset_after = false), PyTorch's GRU "
       .. "has it after; there is no conversion: train with reset_after = true"
   end
-  if not gates[layer.cell] then return "PyTorch has no such cell" end
-  local strange = strange_option(layer)
+  if not cells[layer.cell] then return "PyTorch has no such cell" end
+  local strange = strange_option(layer, { projection = true, update = true })
   if strange then return ("option %s has no counterpart in PyTorch"):format(strange) end
   local allowed = layer.cell == "rnn" and { tanh = true, relu = true } or { tanh = true }
   if not allowed[layer.activation] then

@@ -109,7 +109,9 @@ end
 
 function Bidirectional:output_shape(shape)
   local result = self.forward:output_shape(shape)
-  if self.merge_mode == "concat" then result[#result] = self.forward.state_units + self.backward.state_units end
+  if self.merge_mode == "concat" then
+    result[#result] = result[#result] + self.backward:output_shape(shape)[#result]
+  end
   return result
 end
 

@@ -33,9 +33,11 @@ local files = {
   MultiHeadAttention = "multi_head_attention", AttentionPooling1D = "attention.AttentionPooling1D",
   CRF = "crf", SampledSoftmax = "sampled_softmax",
   SimpleRNN = "recurrent.SimpleRNN", GRU = "recurrent.GRU", LSTM = "recurrent.LSTM",
-  Elman = "elman", RNN = "rnn", SimpleGRU = "recurrent.SimpleGRU", MinimalGatedUnit = "recurrent.MinimalGatedUnit",
+  RNN = "rnn", SimpleGRU = "recurrent.SimpleGRU", MinimalGatedUnit = "recurrent.MinimalGatedUnit",
+  Elman = "elman",
 }
-local rooms = { activations = true, initializers = true, regularizers = true, constraints = true }
+local rooms = { activations = true, initializers = true, regularizers = true, constraints = true,
+  convert = true }
 
 for name, place in pairs(files) do
   if name ~= "Layer" then registry.lazy(name, "marea.nn." .. place:match("^[^.]+")) end

@@ -1,10 +1,14 @@
---- Recurrent layers over whole sequences: SimpleRNN, GRU, LSTM.
+--- Recurrent layers over whole sequences: SimpleRNN, GRU, LSTM, SimpleGRU, MinimalGatedUnit.
 --
 -- Input (B, T, D); output (B, units), or (B, T, units) with `return_sequences`; with `return_state`
 -- the last states follow. A masked step keeps the states and repeats the output of the step before
 -- (or gives zeros, with `zero_output_for_mask`), so padding on either side changes nothing.
+--
+-- `compat`: "keras" (the default), "pytorch", "onnx" or "slides": the forms and defaults of that
+-- program or course where nothing else is said; see marea.nn.recurrent_compat.
 -- @module marea.nn.recurrent
 local activations = require "marea.nn.activations"
+local compat = require "marea.nn.recurrent_compat"
 local forms = require "marea.nn.recurrent_forms"
 local Layer = require "marea.nn.layer"
 local ops = require "marea.ops"
@@ -23,7 +27,7 @@ local shared = {
   bias_constraint = options.optional,
   dropout = 0, recurrent_dropout = 0,
   return_sequences = false, return_state = false, go_backwards = false, stateful = false,
-  zero_output_for_mask = false,
+  zero_output_for_mask = false, compat = "keras",
 }
 
 local methods = {}
@@ -80,7 +84,7 @@ end
 
 local function as_states(layer, given, batch)
   if ops.is_tensor(given) then given = { given } end
-  local widths = forms.state_widths(layer)
+  local widths = layer.state_size
   if type(given) ~= "table" or #given ~= layer.states then
     layer:fail("initial_state must hold %d tensor%s of (%d, %d), got %s", layer.states,
       layer.states == 1 and "" or "s", batch, widths[1],
@@ -107,7 +111,8 @@ local function initial_states(layer, batch, call)
   return kept
 end
 
-function methods:call(x, call)
+-- The output and the last states.
+function methods:run(x, call)
   local shape = x:shape()
   if #shape ~= 3 or shape[3] ~= self.features then
     self:fail("input is (batch %s, time %s, %s), kernel expects %d features", shape[1],
@@ -126,9 +131,26 @@ function methods:call(x, call)
     recurrent_dropout = call.training and self.recurrent_dropout or 0, stream = self.random,
   }, call.training))
   if self.stateful then self:reset_states{ h, c } end
+  return y, h, c
+end
+
+function methods:call(x, call)
+  local y, h, c = self:run(x, call)
   self:regularize_activity(y)
-  if self.return_state or call.return_state then return y, h, c end
-  return y
+  if not (self.return_state or call.return_state) then return y end
+  if self.states == 1 then return y, h end
+  return y, h, c
+end
+
+--- One step, x (B, D), for nn.RNN: the layers of the library are cells, too.
+-- @treturn tensor y
+-- @treturn {tensor,...} the states after it
+function methods:step(x, state, call)
+  local results = table.pack(self(x:reshape{ x:size(1), 1, x:size(2) },
+    { initial_state = state, return_state = true, training = call.training }))
+  local y = results[1]
+  if self.return_sequences then y = y:select(2, 1) end
+  return y, table.move(results, 2, results.n, 1, {})
 end
 
 --- Forgets the states that a stateful layer kept, or sets them ((B, units) each).
@@ -153,6 +175,7 @@ function methods:output_shape(shape)
   return { shape[1], self.state_units }
 end
 
+-- A class of cells: options and fields of its own beside the shared ones.
 local function recurrent(name, own, fields)
   local definition = { builtin = true, positional = { "units" }, masking = "consume", options = {} }
   for key, value in pairs(shared) do definition.options[key] = value end
@@ -160,8 +183,12 @@ local function recurrent(name, own, fields)
   for key, value in pairs(own) do definition.options[key] = value end
   for key, value in pairs(methods) do definition[key] = value end
   for key, value in pairs(fields) do definition[key] = value end
-  return Layer:extend(name, definition)
+  local class
+  function definition.arrange(given) return compat.arrange(class, given) end
+  class = Layer:extend(name, definition)
+  return class
 end
+room.define = recurrent
 
 --- h = activation(x K + h' U + b) (Elman, 1990). Weights: kernel (D, u), recurrent_kernel (u, u),
 -- bias (u).
@@ -177,7 +204,9 @@ end
 -- forget gate if `unit_forget_bias`. States: h, c.
 --
 -- Forms. `peephole`: "gers2000" and "onnx" add p c to the sums of i, f (the old c) and o (the new
--- c), p (u); "slides" adds c P of the old c to all three, P (u, u), and takes x from them.
+-- c), p (u); "slides" adds c P of the old c to all three, P (u, u), and takes x from them; a table
+-- chooses one by one: { form = "diagonal" or "full", output = "new" or "old" (the c that o sees),
+-- inputs = "xhc" or "hc" (what the gates see) }.
 -- `coupled`: f = 1 - i, three gates i, c, o. `cell_clip`: c stays in [-clip, clip].
 -- `projection`: h = (o f(c)) R with that many features (Sak et al., 2014). `norm = "layer"`
 -- (Ba et al., 2016). `zoneout`, `zoneout_cell` (Krueger et al., 2017): chances that a unit of h, of

@@ -12,9 +12,9 @@ local EPSILON = 1e-3
 
 -- How i, f and o see the cell state, and whether they see x.
 local peepholes = {
-  gers2000 = { full = false, on_old = false, without_x = false },
-  onnx = { full = false, on_old = false, without_x = false },
-  slides = { full = true, on_old = true, without_x = true },
+  gers2000 = { form = "diagonal", output = "new", inputs = "xhc" },
+  onnx = { form = "diagonal", output = "new", inputs = "xhc" },
+  slides = { form = "full", output = "old", inputs = "hc" },
 }
 
 --- Options that every cell has, then those of the LSTM and of cells with an update gate.
@@ -27,6 +27,21 @@ forms.lstm = {
 }
 forms.gated = { update = "keep" }
 
+-- The three choices behind the option `peephole`, of a preset or of a table.
+local function read_peephole(who, given)
+  if given == nil then return nil end
+  if type(given) ~= "table" then
+    options.choice(who, "peephole", given, { "gers2000", "onnx", "slides" })
+    return peepholes[given]
+  end
+  local what = who .. ": peephole"
+  local read = options.read(what, given, peepholes.gers2000)
+  options.choice(what, "form", read.form, { "diagonal", "full" })
+  options.choice(what, "output", read.output, { "new", "old" })
+  options.choice(what, "inputs", read.inputs, { "xhc", "hc" })
+  return read
+end
+
 --- Checks the options of a layer.
 function forms.init(layer)
   local who = layer.class_name
@@ -36,12 +51,12 @@ function forms.init(layer)
   options.boolean(who, "learn_initial_state", layer.learn_initial_state)
   if layer.update ~= nil then options.choice(who, "update", layer.update, { "keep", "write" }) end
   layer.state_units = layer.units
+  layer.state_size = { layer.units }
   if layer.states == 1 then return end
+  layer.state_size[2] = layer.units
   options.number(who, "zoneout_cell", layer.zoneout_cell, 0, 1)
   options.boolean(who, "coupled", layer.coupled)
-  if layer.peephole ~= nil then
-    options.choice(who, "peephole", layer.peephole, { "gers2000", "onnx", "slides" })
-  end
+  layer.looks = read_peephole(who, layer.peephole)
   if layer.cell_clip ~= nil then options.number(who, "cell_clip", layer.cell_clip, 1e-12, math.huge) end
   if layer.projection == nil then return end
   layer.projection = options.integer(who, "projection", layer.projection)
@@ -49,12 +64,7 @@ function forms.init(layer)
     error(("%s: projection is %d, allowed are 1 to the %d units"):format(who, layer.projection,
       layer.units), 0)
   end
-  layer.state_units = layer.projection
-end
-
---- Features of each state, h then c.
-function forms.state_widths(layer)
-  return layer.states == 1 and { layer.state_units } or { layer.state_units, layer.units }
+  layer.state_units, layer.state_size[1] = layer.projection, layer.projection
 end
 
 local function add(layer, name, shape, initializer)
@@ -63,7 +73,7 @@ end
 
 local function add_peepholes(layer)
   local units, shape = layer.units, { layer.units }
-  if peepholes[layer.peephole].full then shape = { units, units } end
+  if layer.looks.form == "full" then shape = { units, units } end
   for _, gate in ipairs(layer.coupled and { "i", "o" } or { "i", "f", "o" }) do
     add(layer, "peephole_" .. gate, shape, "glorot_uniform")
   end
@@ -86,7 +96,7 @@ function forms.build(layer)
     end
   end
   if not layer.learn_initial_state then return end
-  for i, width in ipairs(forms.state_widths(layer)) do
+  for i, width in ipairs(layer.state_size) do
     add(layer, i == 1 and "initial_h" or "initial_c", { 1, width }, "zeros")
   end
 end
@@ -95,7 +105,7 @@ end
 function forms.initial_states(layer, batch)
   if not layer.learn_initial_state then return {} end
   local states = {}
-  for i, width in ipairs(forms.state_widths(layer)) do
+  for i, width in ipairs(layer.state_size) do
     local learned = i == 1 and layer.initial_h or layer.initial_c
     states[i] = ops.zeros{ batch, width } + learned
   end
@@ -104,11 +114,12 @@ end
 
 --- Adds the forms to the arguments of the kernel's call.
 function forms.add(layer, arguments, training)
-  local peephole = peepholes[layer.peephole] or {}
+  local looks = layer.looks or {}
   arguments.z_writes = layer.update == "write"
   arguments.peephole_i, arguments.peephole_f = layer.peephole_i, layer.peephole_f
   arguments.peephole_o = layer.peephole_o
-  arguments.peephole_on_old, arguments.gates_without_x = peephole.on_old, peephole.without_x
+  arguments.peephole_on_old = looks.output == "old"
+  arguments.gates_without_x = looks.inputs == "hc"
   arguments.cell_clip = layer.cell_clip
   arguments.projection = layer.projection_kernel
   arguments.gain, arguments.epsilon = layer.norm_gain, layer.norm_epsilon

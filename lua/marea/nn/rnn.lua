@@ -1,4 +1,5 @@
 --- RNN: a cell written in Lua over whole sequences, with automatic gradients.
+local cells = require "marea.nn.cells"
 local functions = require "marea.nn.functions"
 local Layer = require "marea.nn.layer"
 local ops = require "marea.ops"
@@ -10,9 +11,10 @@ local weights = require "marea.nn.weights"
 -- `cell`: a function f(x, state, call) → y, state with x (B, D), state a list of tensors (B, n) and
 -- y (B, O), registered under a name if it is to be saved; or a layer (nn.Layer:extend) with the
 -- method step(self, x, state, call) of the same kind, whose weights are built for (B, D), train and
--- are saved with this layer. `state_size`: n, or a list of several; `output_size`: O, else the first
--- n. Masks, states and directions are those of the other recurrent layers; `dropout` is on x,
--- constant over time.
+-- are saved with this layer; the library's recurrent layers are such cells. `cells`: a list of
+-- cells on top of each other, functions as { f, state_size = n }. `state_size`: n, or a list of
+-- several; `output_size`: O, else the first n. Masks, states and directions are those of the other
+-- recurrent layers; `dropout` is on x, constant over time.
 -- @usage nn.RNN{ function(x, state) local h = (x + state[1]):tanh() return h, { h } end, state_size = 3 }
 local RNN = Layer:extend("RNN", {
   builtin = true, positional = { "cell" }, masking = "consume",
@@ -23,16 +25,28 @@ local RNN = Layer:extend("RNN", {
   },
 })
 
+-- `cells` is short for a stack as the cell.
+function RNN.arrange(given)
+  if type(given) ~= "table" or getmetatable(given) or given.cells == nil then return given end
+  if given.cell ~= nil or given[1] ~= nil then error("RNN: give a cell or cells, not both", 0) end
+  local all = {}
+  for key, value in pairs(given) do all[key] = value end
+  all.cells, all.cell = nil, cells.StackedRNNCells{ given.cells }
+  return all
+end
+
 local function read_cell(layer)
   local cell = layer.cell
   if type(cell) == "string" then
     layer.step, layer.version = functions.find("RNN", cell, layer.version)
   elseif type(cell) == "function" then
     layer.step, layer.cell = cell, functions.name_of(cell) or cell
-  elseif type(cell) == "table" and type(cell.step) == "function" and cell.add_weight then
+  elseif cells.is_cell(cell) then
+    cells.check("RNN", cell)
     layer.step = function(...) return cell:step(...) end
     layer.children = { cell }
     layer.state_size = layer.state_size or cell.state_size
+    layer.output_size = layer.output_size or cell.output_size
   else
     error("RNN: cell must be a function, the name of a registered one or a layer with a method "
       .. "step(self, x, state, call), got " .. options.show(cell), 0)
@@ -41,11 +55,8 @@ end
 
 function RNN:init()
   read_cell(self)
-  if self.state_size == nil then error("RNN: state_size is needed, a number or a list of them", 0) end
-  local sizes = type(self.state_size) == "table" and self.state_size or { self.state_size }
-  self.sizes, self.states = {}, #sizes
-  if #sizes == 0 then error("RNN: state_size is an empty list, expected one number or more", 0) end
-  for i, size in ipairs(sizes) do self.sizes[i] = options.integer("RNN", "state_size", size) end
+  self.sizes = cells.sizes("RNN", self.state_size)
+  self.states = #self.sizes
   self.state_units = self.sizes[1]
   if self.output_size ~= nil then
     self.state_units = options.integer("RNN", "output_size", self.output_size)
@@ -62,7 +73,7 @@ function RNN:build_weights(shape)
     self:fail("input is (%s), expected (batch, time, features)", table.concat(shape, ", "))
   end
   self.features = shape[3]
-  if self.children[1] then self.children[1]:build{ shape[1], shape[3] } end
+  if self.children[1] then cells.build(self.children[1], shape[1], shape[3]) end
 end
 
 local function check(layer, what, x, batch, width)
@@ -98,7 +109,8 @@ end
 
 -- One step; where the mask (B, 1) hides it, states and output stay.
 local function advance(layer, t, x, state, y, mask, call)
-  local new_y, new = layer.step(x, state, call)
+  local new_y, new, problem = layer.step(x, state, call)
+  if new_y == nil and problem then layer:fail("at step %d, %s", t, problem) end
   check(layer, ("the cell's output at step %d"):format(t), new_y, x:size(1), layer.state_units)
   new = check_states(layer, ("the cell's state at step %d"):format(t), new, x:size(1))
   if not mask then return new_y, new_y, new end
