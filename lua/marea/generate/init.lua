@@ -5,9 +5,9 @@
 --     print(marea.generate.text(model, "En un lugar de ", { temperature = 0.5 }))
 --     local best = marea.generate.beam(model, { prompt = ids, width = 5, stop = 3 })[1]
 --
--- A source is a model that can stream (marea.generate.stream), an object with a method `advance`
--- such as an encoder–decoder's `decoder_of`, or a function(state, token) → logits, new state, where
--- state is nil at first and logits a tensor or list of V numbers.
+-- A source is a model that can stream (marea.generate.stream), an object with a method
+-- `advance(tokens, states)` → logits (n, V), new states, or a function(state, token) → logits, new state,
+-- where state is nil at first and logits a tensor or list of V numbers.
 -- @module marea.generate
 local beam = require "marea.generate.beam"
 local ops = require "marea.ops"
