@@ -3,6 +3,7 @@
 
 #include "autodiff/stepper.h"
 #include "bind.h"
+#include "bind_text.h"
 #include "kernels/sampling.h"
 
 #define SAMPLER "marea.token_sampler"
@@ -266,19 +267,8 @@ static const luaL_Reg stepper_methods[] = {{"embedding", add_embedding},
 static const luaL_Reg functions[] = {
     {"sampler", new_sampler}, {"top_tokens", top_tokens}, {"stepper", new_stepper}, {NULL, NULL}};
 
-static void open_class(lua_State *L, const char *name, const luaL_Reg *methods,
-                       lua_CFunction collect) {
-  luaL_newmetatable(L, name);
-  lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-}
-
 void bind_open_generate(lua_State *L) {
-  open_class(L, SAMPLER, sampler_methods, free_sampler);
-  open_class(L, STEPPER, stepper_methods, free_stepper);
+  bind_class(L, SAMPLER, sampler_methods, free_sampler);
+  bind_class(L, STEPPER, stepper_methods, free_stepper);
   luaL_setfuncs(L, functions, 0);
 }

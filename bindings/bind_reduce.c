@@ -1,5 +1,6 @@
 /* Principal components and t-SNE; the Lua side is lua/marea/decomposition.lua and manifold.lua. */
 #include "bind.h"
+#include "bind_readers.h"
 
 #include "base/interrupt.h"
 #include "reduce/neighbours.h"
@@ -358,20 +359,8 @@ static const luaL_Reg functions[] = {{"pca", pca_fit},
                                      {"trustworthiness", trustworthiness},
                                      {NULL, NULL}};
 
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction free) {
-  luaL_newmetatable(L, name);
-  lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, free);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, free);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
-}
-
 void bind_open_reduce(lua_State *L) {
-  new_class(L, BIND_PCA, pca_functions, pca_free);
-  new_class(L, BIND_TSNE, tsne_functions, tsne_close);
+  bind_reader_class(L, BIND_PCA, pca_functions, pca_free);
+  bind_reader_class(L, BIND_TSNE, tsne_functions, tsne_close);
   luaL_setfuncs(L, functions, 0);
 }

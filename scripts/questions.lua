@@ -11,8 +11,7 @@
 local marea = require "marea"
 local nn = marea.nn
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ runs = 3, epochs = 30,
-  limit = math.maxinteger,
-  data = os.getenv("MAREA_DATA") or "", vectors = "" }
+  limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "", vectors = "" }
 local made_up = options.data == ""
 local start = marea.clock()
 

@@ -68,6 +68,38 @@ describe("diagnostics.gradients", function()
     near(norms[1] * 2 ^ 4, norms[5])
   end)
 
+  it("follows a graph with branches, and leaves the layers as they were", function()
+    local function graph(dropout)
+      marea.manual_seed(8)
+      local x = marea.Input{ { 4, 2 } }
+      local seen = nn.LSTM{ 3, return_sequences = true, name = "low" }(x)
+      local sum = nn.Add{}{ nn.GRU{ 3, name = "left" }(seen), nn.SimpleRNN{ 3, name = "right" }(seen),
+        nn.GlobalMaxPooling1D{}(seen) }
+      local model = marea.Model{ inputs = x, outputs = nn.Dense{ 1 }(nn.Dropout{ dropout }(sum)) }
+      model:compile{ optimizer = "sgd", loss = "mse" }
+      return model
+    end
+    local x, y = marea.randn{ 3, 4, 2 }, marea.randn{ 3, 1 }
+    local model = graph(0)
+    local report = diagnostics.gradients(model, x, y)
+    for _, name in ipairs{ "low", "left", "right" } do assert.equal(4, #report.steps[name].before) end
+    assert.equal(3, #diagnostics.gates(model, x).left.half_lives)
+    for _, layer in ipairs(model.layers) do assert.is_nil(rawget(layer, "call")) end
+    local loss, norm = model:train_on_batch(x, y)
+    near(loss, report.loss)
+    near(norm, report.norm)
+    local silent = diagnostics.gradients(graph(0.5), x, y)
+    near(report.norm, silent.norm)
+  end)
+
+  it("leaves the layers as they were after an error", function()
+    local model = compiled{ nn.GRU{ 3, name = "cell" }, nn.Dense{ 1 } }
+    diagnostics.gradients(model, marea.randn{ 2, 3, 2 }, marea.randn{ 2, 1 })
+    assert.is_false((pcall(diagnostics.gradients, model, marea.randn{ 2, 3, 5 }, marea.randn{ 2, 1 })))
+    assert.is_nil(rawget(model.layers[1], "call"))
+    assert.is_false(model.layers[1].return_state)
+  end)
+
   it("shows what each way of clipping leaves", function()
     local x, y = marea.randn{ 4, 6, 2 }, marea.randn{ 4, 1 }
     local function report(options)

@@ -11,10 +11,14 @@ for i = 0, -9, -1 do
   if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
 end
 
+-- A case that needs our own interpreter.
+local function runs(title, f)
+  it(title, program and f or function() pending("runs only in our own interpreter") end)
+end
+
 describe("scripts/sentiment.lua", function()
   for _, model in ipairs{ "lstm", "rnn", "gru", "bilstm", "flatten" } do
-    it("trains, saves, loads and answers: " .. model, function()
-      if not program then return pending("runs only in our own interpreter") end
+    runs("trains, saves, loads and answers: " .. model, function()
       local ok, text = output_of(("%q scripts/sentiment.lua --model %s --epochs 2 --limit 96")
         :format(program, model))
       assert.is_true(ok, text)
@@ -23,8 +27,7 @@ describe("scripts/sentiment.lua", function()
     end)
   end
 
-  it("says what is wrong with its options", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("says what is wrong with its options", function()
     local ok, text = output_of(("%q scripts/sentiment.lua --data /nowhere"):format(program))
     assert.is_falsy(ok)
     assert.is_truthy(text:find("/nowhere/train.tsv.gz: No such file", 1, true), text)
@@ -35,8 +38,7 @@ describe("scripts/sentiment.lua", function()
 end)
 
 describe("the interpreter", function()
-  it("runs code, shows its version, refuses what it does not know", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("runs code, shows its version, refuses what it does not know", function()
     local _, text = output_of(("%q -e 'print(1 + 1, _VERSION)'"):format(program))
     assert.are.equal("2\tLua 5.4\n", text)
     _, text = output_of(("%q -v"):format(program))
@@ -47,16 +49,14 @@ describe("the interpreter", function()
     assert.is_truthy(text:find("unknown option --what", 1, true))
   end)
 
-  it("reads a script from its input", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("reads a script from its input", function()
     local _, text = output_of(("echo 'print(require(\"marea\").ones{ 2 })' | %q"):format(program))
     assert.is_truthy(text:find("[1 1]", 1, true), text)
   end)
 end)
 
 describe("scripts/text_encodings.lua", function()
-  it("judges every encoding and shows them side by side", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("judges every encoding and shows them side by side", function()
     local ok, text = output_of(("%q scripts/text_encodings.lua --epochs 1 --limit 64"):format(program))
     assert.is_true(ok, text)
     for _, name in ipairs{ "one-hot, words", "one-hot, characters", "hashing", "counts", "tf-idf",
@@ -66,8 +66,7 @@ describe("scripts/text_encodings.lua", function()
     assert.is_truthy(text:find("cosine of any two words is 0", 1, true), text)
   end)
 
-  it("says what is wrong with its options", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("says what is wrong with its options", function()
     local ok, text = output_of(("%q scripts/text_encodings.lua --words many"):format(program))
     assert.is_falsy(ok)
     assert.is_truthy(text:find("--words must be a whole number", 1, true), text)
@@ -75,8 +74,7 @@ describe("scripts/text_encodings.lua", function()
 end)
 
 describe("scripts/word_map.lua", function()
-  it("draws the words that have vectors, and says what is missing", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("draws the words that have vectors, and says what is missing", function()
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
     for i, word in ipairs{ "bread", "cheese", "wine", "beer", "dog", "cat", "horse", "walk", "run",
@@ -100,8 +98,7 @@ end)
 
 describe("scripts/word_vectors.lua", function()
   for language, word in pairs{ en = "film", es = "película" } do
-    it("trains on what is there and asks, " .. language, function()
-      if not program then return pending("runs only in our own interpreter") end
+    runs("trains on what is there and asks, " .. language, function()
       local ok, text = output_of(("MAREA_DATA= %q scripts/word_vectors.lua --language %s "
         .. "--iterations 3 --size 8"):format(program, language))
       assert.is_true(ok, text)
@@ -112,8 +109,7 @@ describe("scripts/word_vectors.lua", function()
     end)
   end
 
-  it("takes a corpus of one's own, and keeps the vectors", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("takes a corpus of one's own, and keeps the vectors", function()
     local corpus, kept = os.tmpname(), os.tmpname()
     local file = assert(io.open(corpus, "w"))
     file:write(("the king and the queen saw a film\n"):rep(20))
@@ -126,8 +122,7 @@ describe("scripts/word_vectors.lua", function()
     os.remove(kept)
   end)
 
-  it("says what is wrong with its options", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("says what is wrong with its options", function()
     for arguments, part in pairs{ ["--language fr"] = "--language is en or es, got fr",
       ["--colour red"] = "unknown option or missing value: --colour",
       ["--corpus /nowhere.txt"] = "/nowhere.txt", ["--data /nowhere"] = "/nowhere/",
@@ -141,8 +136,7 @@ describe("scripts/word_vectors.lua", function()
 end)
 
 describe("scripts/transfer.lua", function()
-  it("puts from scratch, frozen and fine-tuned in one table", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("puts from scratch, frozen and fine-tuned in one table", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/transfer.lua --labels 20,40 --seeds 2 "
       .. "--epochs 5"):format(program))
     assert.is_true(ok, text)
@@ -155,8 +149,7 @@ describe("scripts/transfer.lua", function()
     end
   end)
 
-  it("says what is wrong with its options", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("says what is wrong with its options", function()
     for arguments, part in pairs{ ["--models tree"] = "there is no model tree",
       ["--labels 9"] = "--labels: expected numbers from 10 to 384, got 9",
       ["--labels many"] = "--labels: expected numbers from 10 to 384, got many",
@@ -171,8 +164,7 @@ describe("scripts/transfer.lua", function()
 end)
 
 describe("scripts/gradients.lua", function()
-  it("shows gradients, clipping and the adding problem", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("shows gradients, clipping and the adding problem", function()
     local ok, text = output_of(("%q scripts/gradients.lua --lengths 4 --steps 12"):format(program))
     assert.is_true(ok, text)
     assert.is_truthy(text:find("RNN, gain", 1, true), text)
@@ -185,8 +177,7 @@ describe("scripts/gradients.lua", function()
 end)
 
 describe("scripts/reviews.lua", function()
-  it("puts networks and bags of words into one table", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("puts networks and bags of words into one table", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/reviews.lua --epochs 1 --limit 64"):format(program))
     assert.is_true(ok, text)
     for _, name in ipairs{ "SimpleRNN 32", "GRU 32", "LSTM 32", "largest value", "Conv1D", "attention",
@@ -200,8 +191,7 @@ describe("scripts/reviews.lua", function()
 end)
 
 describe("scripts/labels.lua", function()
-  it("finds names with a CRF and without", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("finds names with a CRF and without", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --epochs 2 --limit 60"):format(program))
     assert.is_true(ok, text)
     assert.is_truthy(text:find("without CRF +[%d.]+%% +[%d.]+%%\nwith CRF +[%d.]+%% +[%d.]+%%"), text)
@@ -212,8 +202,7 @@ describe("scripts/labels.lua", function()
 end)
 
 describe("scripts/questions.lua", function()
-  it("tells kinds of questions apart", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("tells kinds of questions apart", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/questions.lua --epochs 2 --runs 1"):format(program))
     assert.is_true(ok, text)
     assert.is_truthy(text:find("Mean test accuracy of 1 runs: [01]%.%d%d%d%d"), text)
@@ -222,8 +211,7 @@ describe("scripts/questions.lua", function()
 end)
 
 describe("scripts/language_model.lua", function()
-  it("learns words and characters", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("learns words and characters", function()
     local run = "MAREA_DATA= %q scripts/language_model.lua --epochs 1 --limit 3000 --units 8 "
     local ok, text = output_of((run):format(program))
     assert.is_true(ok, text)
@@ -238,8 +226,7 @@ describe("scripts/language_model.lua", function()
 end)
 
 describe("scripts/airline.lua", function()
-  it("shows the usual recipe, better forecasts and a file that forecasts again", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("shows the usual recipe, better forecasts and a file that forecasts again", function()
     local path = os.tmpname()
     local ok, text = output_of(("%q scripts/airline.lua --seeds 1 --save %s"):format(program, path))
     assert.is_true(ok, text)
@@ -264,8 +251,7 @@ describe("scripts/airline.lua", function()
 end)
 
 describe("scripts/energy.lua", function()
-  it("says where its data comes from, and forecasts what it is given", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("says where its data comes from, and forecasts what it is given", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/energy.lua"):format(program))
     assert.is_falsy(ok)
     assert.is_truthy(text:find("scripts/corpus list", 1, true), text)
@@ -279,8 +265,7 @@ describe("scripts/energy.lua", function()
 end)
 
 describe("scripts/generate.lua", function()
-  it("writes by several temperatures", function()
-    if not program then return pending("runs only in our own interpreter") end
+  runs("writes by several temperatures", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/generate.lua --epochs 1 --units 8 --limit 5000 "
       .. "--length 20 --start ¿Qué"):format(program))
     assert.is_true(ok, text)

@@ -115,7 +115,7 @@ function Report:__tostring()
 end
 
 --- The gates of every LSTM and GRU of a model (or of one layer), for a batch.
--- @tparam Sequential|Layer model
+-- @tparam Sequential|Model|Layer model
 -- @tparam tensor|table x the batch that the model (or the layer) gets
 -- @tparam[opt] table given `mask` (B, T) or `lengths` (B); `limit` 0.1: a gate below it is shut, one
 -- above 1 - limit open
@@ -128,11 +128,9 @@ return function(model, x, given)
   options.number("gates", "limit", read.limit, 0, 0.5)
   local report = setmetatable({ order = {}, limit = read.limit }, Report)
   x = ops.tensor(x)
-  if not model.built then model:build(x:shape()) end
   local tape <close> = ops.tape() -- luacheck: ignore tape
   ops.no_grad(function()
-    local mask = model:read_mask(x, { mask = read.mask, lengths = read.lengths })
-    layers.run(model, x, mask, function(layer, input, visible)
+    layers.run(model, x, { mask = read.mask, lengths = read.lengths }, function(layer, input, visible)
       if not is_known(layer) then return end
       report.order[#report.order + 1] = { name = layer.name, class_name = layer.class_name }
       report[layer.name] = look_into(layer, input, visible, read.limit)

@@ -170,7 +170,7 @@ end
 --- Norms of the gradient of one batch; nothing is trained.
 -- Dropout is off. Layers inside Bidirectional, cells in Lua and other recurrent layers whose output
 -- is not their state take part, but are not traced by step.
--- @tparam Sequential model compiled
+-- @tparam Sequential|Model model compiled; a layer that is called twice shows its last call
 -- @tparam tensor|table x the batch
 -- @tparam tensor|table y its targets
 -- @tparam[opt] table given `lengths` (B), `sample_weight` (B)
@@ -183,17 +183,16 @@ return function(model, x, y, given)
     sample_weight = options.optional })
   inference.require_compiled(model, "gradients")
   local set = data.read("gradients", model, x, y, read)
-  model:build(set.x:shape())
+  model:build(data.build_shape(set))
   model:sync()
   local probes = {}
   local tape <close> = ops.tape()
-  local first = model:read_mask(set.x, { lengths = set.lengths })
-  local p, mask = layers.run(model, set.x, first, function(layer, input, visible)
+  local p, mask = layers.run(model, set.x, { lengths = set.lengths }, function(layer, input, visible)
     if not layers.is_plain(layer) then return nil end
     probes[layer] = {}
     return traced(layer, input, visible, probes[layer])
   end)
-  local loss = heads.total_loss(model, { y = set.y, weight = set.weight }, p, mask)
+  local loss = heads.total_loss(model, set, p, mask)
   tape:backward(loss)
   return make_report(model, loss:item(), probes)
 end

@@ -103,9 +103,9 @@ end
 
 local CHUNK <const> = 4096 -- rows looked at together, which bounds the memory of the check
 
--- The layer checks each batch, but knows places in a shuffled batch only. A single batch is in order.
+-- The layer checks each batch, but knows places in a shuffled batch only.
 local function check_ids(who, layer, x)
-  if ops.is_sparse(x) or who == "train_on_batch" then return end
+  if ops.is_sparse(x) then return end
   for first = 1, x:size(1), CHUNK do
     local rows = math.min(CHUNK, x:size(1) - first + 1)
     local ids = ops.as_real(x:narrow(1, first, rows))
@@ -233,7 +233,7 @@ local function one_or_list(list, names)
   return list
 end
 
-local function read_inputs(who, model, names, given)
+local function read_inputs(who, model, names, given, one_batch)
   local list, rows = parts.list(who, "x", names, given), nil
   if given == nil then list = { read_x(who, "x", model, 1, nil) } end
   for i in ipairs(names) do
@@ -246,7 +246,7 @@ local function read_inputs(who, model, names, given)
     end
     if rows == 0 then error(who .. ": x has no samples", 0) end
     check_finite(who, what, x)
-    for _, layer in ipairs(model:embeddings_of(i)) do check_ids(who, layer, x) end
+    for _, layer in ipairs(not one_batch and model:embeddings_of(i) or {}) do check_ids(who, layer, x) end
     list[i] = x
   end
   return list, rows
@@ -254,9 +254,10 @@ end
 
 --- Inputs alone, checked: { x, lengths, rows, inputs, outputs }. `x` and what else comes for each input
 -- or output is the tensor itself where there is one, else a list; `inputs` and `outputs` count them.
-function data.read_inputs(who, model, x, given)
+-- `one_batch`: ids are left to the layer, whose message names the same places.
+function data.read_inputs(who, model, x, given, one_batch)
   local names = model:input_names()
-  local list, rows = read_inputs(who, model, names, x)
+  local list, rows = read_inputs(who, model, names, x, one_batch)
   local lengths = parts.list(who, "lengths", names, given.lengths, true)
   for i in ipairs(names) do lengths[i] = read_lengths(who, lengths[i], list[i]) end
   return { x = one_or_list(list, names), rows = rows, inputs = #names,
@@ -279,9 +280,9 @@ end
 
 --- Inputs, targets, weights and lengths, checked: as read_inputs, with { y, weight }. An output without
 -- a loss needs no targets.
-function data.read(who, model, x, y, given)
+function data.read(who, model, x, y, given, one_batch)
   given = given or {}
-  local set = data.read_inputs(who, model, x, given)
+  local set = data.read_inputs(who, model, x, given, one_batch)
   local names = model:output_names()
   if y == nil then error(who .. ": y is missing", 0) end
   local list = parts.list(who, "y", names, y, true)

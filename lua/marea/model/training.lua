@@ -50,7 +50,7 @@ end
 --- One step on one batch, outside fit. Returns loss and gradient norm.
 function training.train_on_batch(model, x, y, given)
   inference.require_compiled(model, "train_on_batch")
-  local set = data.read("train_on_batch", model, x, y, given)
+  local set = data.read("train_on_batch", model, x, y, given, true)
   prepare(model, set, "train_on_batch")
   local value, norm, problem = step(model, set, "")
   if problem then error(problem, 0) end
