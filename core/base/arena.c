@@ -29,7 +29,7 @@ marea_arena *marea_arena_new(void) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const size_t SPARE_LIMIT = 0;
 #else
-static const size_t SPARE_LIMIT = (size_t)1 << 28;
+static const size_t SPARE_LIMIT = (size_t)1 << 29;
 #endif
 static _Thread_local chunk *spare;
 static _Thread_local size_t spare_bytes;

@@ -209,13 +209,17 @@ static void add_input_gradient(const recurrent_run *run, const recurrent_slice *
 static void finish_block(const recurrent_run *run, const recurrent_slice *slice, size_t first,
                          size_t end) {
   size_t width = run->cell->blocks * run->padded;
-  if (run->gradients->kernel != NULL) add_kernel_gradient(run, slice, first, end);
+  bool distinct = recurrent_is_distinct(run);
+  if (!distinct && run->gradients->kernel != NULL) add_kernel_gradient(run, slice, first, end);
   if (run->gradients->recurrent_kernel != NULL) add_recurrent_gradient(run, slice, first, end);
   recurrent_add_forms(run, slice, first, end);
   if (run->gradients->bias != NULL && run->norms == 0)
     run->products->sum_rows(slice->scratch->dbias, slice->scratch->block_gates, width,
                             slice->flat[end] - slice->flat[first], width);
-  if (run->gradients->x != NULL) add_input_gradient(run, slice, first, end);
+  if (distinct)
+    recurrent_keep_gate_gradients(run, slice, first, end);
+  else if (run->gradients->x != NULL)
+    add_input_gradient(run, slice, first, end);
 }
 
 static size_t block_start(const recurrent_run *run, const recurrent_slice *slice, size_t end) {
@@ -334,13 +338,14 @@ static void reduce_bias(const recurrent_run *run) {
 
 void recurrent_backward(recurrent_run *run) {
   const marea_recurrent *layer = run->layer;
-  if (run->gradients->x != NULL)
+  if (run->gradients->x != NULL || run->gradients->distinct != NULL)
     pack_transposed(run, run->kernel_back, run->weights->kernel, layer->input,
                     run->cell->input_gate, run->input_blocks);
   pack_transposed(run, run->recurrent_back, run->weights->recurrent_kernel, run->state,
                   run->cell->recurrent_gate, run->cell->recurrent_blocks);
   recurrent_pack_forms_back(run);
   marea_parallel(run->groups, run_group, run);
+  recurrent_back_distinct(run);
   marea_parallel(marea_pieces(layer->input + run->state, REDUCE_ROWS), reduce_piece, run);
   if (run->gradients->bias != NULL) reduce_bias(run);
   recurrent_reduce_forms(run);

@@ -45,6 +45,20 @@ typedef struct recurrent_scratch {
   marea_real *dprojection;                /* (H, padded state) */
 } recurrent_scratch;
 
+/* Different rows of x (recurrent_distinct.c), in the workspace. */
+typedef struct recurrent_distinct {
+  size_t most;           /* rows there is room for; 0: the layer has no vocabulary */
+  size_t *count;         /* rows found; 0: more than `most` */
+  uint32_t *slot_of;     /* (vocabulary): 1 + slot of an id, 0 for none */
+  size_t *places;        /* (most): b T + t of a slot's first step */
+  int32_t *ids;          /* (most) */
+  uint32_t *slots;       /* (B T): slot of a flat row */
+  uint32_t *start;       /* (most + 2): where a slot's rows begin in */
+  uint32_t *rows;        /* (B T): flat rows by slot */
+  marea_real *x;         /* (most, D) */
+  marea_real *projected; /* (most, input blocks, padded): x K */
+} recurrent_distinct;
+
 typedef struct recurrent_run {
   const marea_recurrent *layer;
   const marea_recurrent_weights *weights;
@@ -68,6 +82,7 @@ typedef struct recurrent_run {
   size_t *spare;   /* (B): for the sort */
   uint32_t *steps; /* (B, T) by sorted row; not filled without a mask (p = s) */
   size_t *flat;    /* (slices, T + 1): first flat row of a step */
+  recurrent_distinct distinct;
   /* Packed weights. */
   marea_real *kernel, *recurrent, *bias;
   marea_real *kernel_back, *recurrent_back;
@@ -153,6 +168,24 @@ static inline size_t recurrent_blocks_together(const recurrent_run *run, size_t 
   if (run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1) return 1;
   return block == 0 ? run->cell->recurrent_together : 1;
 }
+
+/* ---- recurrent_distinct.c ---- */
+static inline bool recurrent_is_distinct(const recurrent_run *run) {
+  return run->distinct.most > 0 && *run->distinct.count > 0;
+}
+
+/* Finds the different rows and their x K, if it is worth it. */
+void recurrent_project_distinct(recurrent_run *run);
+
+/* gates of flat rows first … end - 1 = x K. */
+void recurrent_copy_projected(const recurrent_run *run, size_t first, size_t end,
+                              marea_real *gates);
+
+/* Keeps a block's gate gradients, where its gates were, for the sums over equal rows; those sums
+ * and the gradients of the kernel and of the rows, when all slices are done. */
+void recurrent_keep_gate_gradients(const recurrent_run *run, const recurrent_slice *slice,
+                                   size_t first, size_t end);
+void recurrent_back_distinct(recurrent_run *run);
 
 /* ---- recurrent_forms.c ---- */
 /* Packs gains, peepholes and projection, for forward or (transposed) backward. */

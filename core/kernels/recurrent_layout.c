@@ -2,6 +2,10 @@
 #include "base/memory.h"
 #include "kernels/recurrent_driver.h"
 
+/* Equal rows are looked for from so many steps on, and used when there are at most so many eighths
+ * as many different ones: beyond it finding, copying and summing them costs what they save. */
+enum { LEAST_STEPS = 64, MOST_EIGHTHS = 5 };
+
 /* Cuts aligned arrays from the workspace; with base NULL it only counts. */
 typedef struct cutter {
   char *base;
@@ -70,6 +74,24 @@ static void lay_out_kept(recurrent_run *run, cutter *to) {
   }
 }
 
+static void lay_out_distinct(recurrent_run *run, cutter *to) {
+  const marea_recurrent *layer = run->layer;
+  recurrent_distinct *d = &run->distinct;
+  size_t steps = layer->batch * layer->time; /* checked by `steps` */
+  if (layer->vocabulary == 0 || steps < LEAST_STEPS) return;
+  d->most = steps / 8 * MOST_EIGHTHS;
+  d->count = cut(to, sizeof *d->count, 1, 1, 1);
+  d->slot_of = cut(to, sizeof *d->slot_of, layer->vocabulary, 1, 1);
+  d->places = cut(to, sizeof *d->places, d->most, 1, 1);
+  d->ids = cut(to, sizeof *d->ids, d->most, 1, 1);
+  d->slots = cut(to, sizeof *d->slots, steps, 1, 1);
+  d->x = cut_reals(to, d->most, layer->input, 1);
+  d->projected = cut_reals(to, d->most, run->input_blocks, run->padded);
+  if (!layer->keep) return;
+  d->start = cut(to, sizeof *d->start, d->most + 2, 1, 1);
+  d->rows = cut(to, sizeof *d->rows, steps, 1, 1);
+}
+
 static void lay_out_shared(recurrent_run *run, cutter *to) {
   size_t batch = run->layer->batch, time = run->layer->time, padded = run->padded;
   size_t gates = run->cell->gates;
@@ -81,6 +103,7 @@ static void lay_out_shared(recurrent_run *run, cutter *to) {
   run->kernel = cut_reals(to, run->layer->input, gates, padded);
   run->recurrent = cut_reals(to, run->state, gates, padded);
   run->bias = cut_reals(to, 2, gates, padded);
+  lay_out_distinct(run, to);
   lay_out_forms(run, to);
   if (!run->layer->keep) return;
   run->kernel_back = cut_reals(to, run->padded_input, gates, padded);

@@ -51,7 +51,9 @@ end
 -- @function threads
 marea.threads = native.threads
 
---- A new tape: operations from now on are recorded until it is closed.
+--- A new tape: operations from now on are recorded until it is closed. With `{ retain_grad = false }`
+-- results in between may stay without a gradient, which saves time where a recurrent layer reads word
+-- vectors: equal words are then taken together. `fit`, `evaluate` and `predict` do so.
 -- @usage local tape <close> = marea.tape()
 -- @function tape
 marea.tape = native.tape

@@ -25,7 +25,7 @@ local fit_options = {
 -- @treturn number the loss
 -- @treturn number the norm of the gradient before clipping
 local function step(model, batch, where)
-  local tape <close> = ops.tape()
+  local tape <close> = ops.tape{ retain_grad = false }
   local p, mask = model:forward(batch.x, { training = true, lengths = batch.lengths })
   local loss = heads.total_loss(model, batch, p, mask)
   local value = loss:item()
