@@ -317,7 +317,8 @@ static marea_status run_layer(layer_context *c, const marea_tensor *mask, bool k
   marea_status s = marea_recurrent_workspace(&c->layer, &bytes);
   if (s != MAREA_OK) return s;
   size_t rounded = (bytes + MAREA_ALIGNMENT - 1) / MAREA_ALIGNMENT * MAREA_ALIGNMENT;
-  c->workspace = keep ? marea_tape_alloc(rounded + mask_size) : marea_alloc(rounded + mask_size);
+  bool on_tape = keep || c->layer.vocabulary > 0; /* larger then: fresh pages would cost more */
+  c->workspace = on_tape ? marea_tape_alloc(rounded + mask_size) : marea_alloc(rounded + mask_size);
   if (c->workspace == NULL) return MAREA_NOMEM;
   if (mask != NULL) {
     unsigned char *visible = (unsigned char *)c->workspace + rounded;
@@ -329,7 +330,7 @@ static marea_status run_layer(layer_context *c, const marea_tensor *mask, bool k
       .y_last = c->sequences ? NULL : marea_reals(outputs[0]),
       .last = {marea_reals(outputs[1]), outputs[2] != NULL ? marea_reals(outputs[2]) : NULL}};
   s = marea_recurrent_forward(&c->layer, &c->weights, &c->inputs, &out, c->workspace);
-  if (!keep) marea_free(c->workspace);
+  if (!on_tape) marea_free(c->workspace);
   return s;
 }
 

@@ -126,6 +126,77 @@ static void test_long_blocks(void) {
   for (unsigned bits = 0; bits < 128; bits += 31) compare(layer, bits, bits);
 }
 
+enum { WORDS = 9, B_WORDS = 21, T_WORDS = 13, D_WORDS = 6 };
+
+/* A case whose inputs are rows of a table, and the table's gradient by each step's dx. */
+static layer_case words_case(marea_recurrent layer, unsigned bits, int32_t *ids) {
+  layer.batch = B_WORDS, layer.time = T_WORDS, layer.input = D_WORDS, layer.keep = true;
+  layer_case c = case_new(layer, bits, 11);
+  marea_real *x = c.arrays[3], rows[WORDS * D_WORDS];
+  memcpy(rows, x, sizeof rows);
+  for (int i = 0; i < B_WORDS * T_WORDS; i++) {
+    ids[i] = i * i % WORDS;
+    memcpy(x + i * D_WORDS, rows + ids[i] * D_WORDS, D_WORDS * sizeof *x);
+  }
+  return c;
+}
+
+static void add_to_table(const layer_case *c, const int32_t *ids, marea_real *table) {
+  memset(table, 0, WORDS * D_WORDS * sizeof *table);
+  for (int i = 0; i < B_WORDS * T_WORDS * D_WORDS; i++)
+    table[ids[i / D_WORDS] * D_WORDS + i % D_WORDS] += c->gradients.x[i];
+  memset(c->gradients.x, 0, B_WORDS * T_WORDS * D_WORDS * sizeof *table);
+}
+
+/* The same through the ids. */
+static void run_by_words(layer_case *c, const int32_t *ids, marea_real *table) {
+  marea_real rows[WORDS * D_WORDS];
+  const int32_t *found;
+  size_t bytes = 0;
+  c->layer.vocabulary = WORDS;
+  c->inputs.ids = ids;
+  c->gradients.distinct = rows;
+  CHECK(marea_recurrent_workspace(&c->layer, &bytes) == MAREA_OK);
+  void *workspace = marea_alloc(bytes);
+  memset(workspace, 0xff, bytes);
+  CHECK(marea_recurrent_forward(&c->layer, &c->weights, &c->inputs, &c->outputs, workspace) ==
+        MAREA_OK);
+  size_t count = marea_recurrent_distinct(&c->layer, workspace, &found);
+  CHECK(count > 1 && count <= WORDS);
+  CHECK(marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, &c->given, &c->gradients,
+                                 workspace) == MAREA_OK);
+  memset(table, 0, WORDS * D_WORDS * sizeof *table);
+  for (size_t i = 0; i < count; i++)
+    memcpy(table + found[i] * D_WORDS, rows + i * D_WORDS, D_WORDS * sizeof *table);
+  marea_free(workspace);
+}
+
+static void test_equal_words(void) {
+  static int32_t ids[B_WORDS * T_WORDS];
+  marea_real table[WORDS * D_WORDS], other[WORDS * D_WORDS];
+  for (int cell = 0; cell < MAREA_CELL_COUNT; cell++)
+    for (unsigned bits = 0; bits < 128; bits += bits == 3 ? 13 : 1) {
+      if (bits & 12) continue; /* dropout of the inputs makes them differ */
+      marea_recurrent layer = {.cell = (marea_cell)cell,
+                               .activation = MAREA_TANH,
+                               .recurrent_activation = MAREA_SIGMOID,
+                               .hidden = 18};
+      layer_case slow = words_case(layer, bits, ids), fast = words_case(layer, bits, ids);
+      CHECK(marea_threads_set(1) == MAREA_OK);
+      case_run(&slow);
+      add_to_table(&slow, ids, table);
+      CHECK(marea_threads_set(1 + bits % 3) == MAREA_OK);
+      run_by_words(&fast, ids, other);
+      size_t y = B_WORDS * T_WORDS * 18 * sizeof(marea_real);
+      CHECK(memcmp(slow.outputs.y, fast.outputs.y, y) == 0);
+      CHECK(case_distance(&slow, &fast) < tolerance);
+      for (int i = 0; i < WORDS * D_WORDS; i++)
+        CHECK(fabs((double)(table[i] - other[i])) < 100 * tolerance);
+      case_free(&slow);
+      case_free(&fast);
+    }
+}
+
 static void test_errors(void) {
   marea_recurrent layer = {.batch = 2, .time = 3, .input = 0, .hidden = 4};
   size_t bytes;
@@ -178,6 +249,7 @@ int main(void) {
     test_activations();
     test_padding_does_not_matter();
     test_long_blocks();
+    test_equal_words();
   }
   test_threads_do_not_matter();
   test_errors();
