@@ -82,7 +82,7 @@ describe("short sequences", function()
     for extra, options in pairs(extras) do
       it(("are the padded ones: %s, %s"):format(title, extra), function()
         for B = 1, 3 do
-          for T = 1, 3 do
+          for T = 1, 3, extra == "plain" and 1 or B % 2 + 1 do
             local H = (B + T) % 3 == 0 and 17 or 32 -- 17: packed in both
             local all = merge(form, options, { H })
             compare(class, all, B, T, ({ 1, 7, 16 })[B], "pre")
