@@ -203,8 +203,9 @@ end
 -- `sample_weight` (N) or (N,T), `lengths` (N; the first so many steps of each row are real, and
 -- layers get the mask that says so), `bucket_by_length` false (batches of like lengths, by `lengths`
 -- or by the ids that are not 0), `tbptt` (steps, or { k1 =, k2 = }: long sequences in windows, an update
--- every k1 steps from a gradient over the last k2; see marea.model.truncated), `callbacks`, `verbose` 1. When initial_epoch is the epoch at which
--- training stopped (`model.epoch`), callbacks of the same kinds go on with their state.
+-- every k1 steps from a gradient over the last k2; see marea.model.truncated), `callbacks`, `verbose` 1.
+-- When initial_epoch is the epoch at which training stopped (`model.epoch`), callbacks of the same kinds go
+-- on with their state.
 -- @treturn History per-epoch lists: `history.loss[1]`
 -- @raise for data that does not fit; and, naming layer, step and batch, when the loss or the
 -- gradient is NaN or infinite (unless callbacks.TerminateOnNaN is there, which only stops)
