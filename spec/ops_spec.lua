@@ -293,3 +293,15 @@ describe("the same bits", function()
     assert.is_true(results[1]:same(results[2]) and results[1]:same(results[3]))
   end)
 end)
+
+describe("gradients of sums and means", function()
+  it("add to what is there, along any axis", function()
+    local x = numbers{ 3, 4, 2 }
+    local ok, report = marea.gradcheck(function(a)
+      local all = a:sum() * .5 + a:mean()
+      for axis = 1, 3 do all = all + (a:sum(axis) * a:mean(axis)):sum() end
+      return all
+    end, { x }, { tolerance = helper.double and 1e-7 or 5e-2 })
+    assert.is_true(ok, ("worst %g"):format(report.worst))
+  end)
+end)

@@ -126,8 +126,39 @@ static double share(const marea_real *x, marea_real y, op_span s, int64_t o, int
   return equals == 0 ? 0 : 1 / (double)equals;
 }
 
-DEFINE_BACKWARD(sum, 1)
-DEFINE_BACKWARD(mean, 1 / (double)s.n)
+/* to[i] (+)= factor from[i step]. */
+static inline void add_line(marea_real *to, const marea_real *from, int64_t step, int64_t n,
+                            marea_real factor, bool first) {
+  if (first) {
+    for (int64_t i = 0; i < n; i++) to[i] = from[i * step] * factor;
+  } else {
+    for (int64_t i = 0; i < n; i++) to[i] += from[i * step] * factor;
+  }
+}
+
+/* dx += factor dy all along the axis. */
+static marea_status spread(marea_node *node, marea_real factor) {
+  op_span s = ((const reduce_context *)node->context)->span;
+  const marea_real *dy = marea_gradient_of(node->outputs[0]);
+  bool first;
+  marea_real *dx = marea_gradient_target(node->inputs[0], &first);
+  if (dx == NULL) return MAREA_NOMEM;
+  for (int64_t o = 0; o < s.outer; o++, dy += s.inner, dx += s.n * s.inner) {
+    if (s.inner == 1) add_line(dx, dy, 0, s.n, factor, first);
+    for (int64_t i = 0; s.inner > 1 && i < s.n; i++)
+      add_line(dx + i * s.inner, dy, 1, s.inner, factor, first);
+  }
+  return MAREA_OK;
+}
+
+static marea_status sum_backward(marea_node *node) {
+  return spread(node, 1);
+}
+
+static marea_status mean_backward(marea_node *node) {
+  return spread(node, (marea_real)(1 / (double)((const reduce_context *)node->context)->span.n));
+}
+
 DEFINE_BACKWARD(extreme, x == y ? share(in, y, s, o, j) : 0)
 DEFINE_BACKWARD(logsumexp, exp((double)(x - y)))
 

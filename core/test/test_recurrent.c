@@ -51,7 +51,7 @@ static void test_short_sequences(void) {
                                     {3, 3, 9, 32},    {1, 2, 9, 17},  {3, 1, 4, 33}};
   for (int cell = 0; cell <= MAREA_CELL_GRU_BEFORE; cell++)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-      for (unsigned bits = (unsigned)i; bits < 128; bits += i == 0 ? 127 : 13) {
+      for (unsigned bits = (unsigned)i; bits < 128; bits += i == 0 ? 127 : 29) {
         marea_recurrent layer = {.cell = (marea_cell)cell,
                                  .activation = bits % 5 == 4 ? MAREA_GELU : MAREA_TANH,
                                  .recurrent_activation = MAREA_SIGMOID,
