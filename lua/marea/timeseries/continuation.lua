@@ -47,7 +47,7 @@ end
 
 local function place_of(self, series, who)
   local past = self.history
-  if not past.times ~= not series.times then
+  if (past.times == nil) ~= (series.times == nil) then
     refuse(who, "the training part has %s dates, the series has %s: the base cannot tell where it lies",
       past.times and "" or "no", series.times and "some" or "none")
   end
