@@ -18,6 +18,9 @@ local function place_by_date(past, series, who)
   for row, time in ipairs(series.times) do
     if time == past.times[1] then return 2 - row end
   end
+  if series.times[series.rows] < past.times[1] then
+    refuse(who, "the series ends before the training part begins (%s)", past:date(1))
+  end
   refuse(who, "the base has seen the rows %s … %s and goes on from there; a series that begins at %s "
     .. "leaves a gap: give it from %s on", past:date(1), past:date(past.rows), series:date(1),
     past:date(past.rows + 1))
@@ -48,15 +51,13 @@ end
 local function place_of(self, series, who)
   local past = self.history
   if (past.times == nil) ~= (series.times == nil) then
-    refuse(who, "the training part has %s dates, the series has %s: the base cannot tell where it lies",
-      past.times and "" or "no", series.times and "some" or "none")
+    refuse(who, "%s has dates and %s has none: the base cannot tell where it lies",
+      past.times and "the training part" or "the series",
+      past.times and "the series" or "the training part")
   end
   local place = past.times and place_by_date(past, series, who) or place_by_row(self, series, who)
-  if place > past.rows + 1 then
-    refuse(who, "the base has seen %d rows and goes on from there; a series that begins at row %d "
-      .. "leaves a gap", past.rows, place)
-  elseif place + series.rows < 2 then
-    refuse(who, "the series ends before the training part begins")
+  if place + series.rows < 2 then
+    refuse(who, "the series ends before the training part begins (%s)", past:date(1))
   elseif past.times and past:time(place + series.rows - 1) ~= series.times[series.rows] then
     refuse(who, "the dates are not as far apart as those of the training part")
   end
