@@ -68,6 +68,7 @@ local every = { { "naive", baselines.naive{} }, { "drift", baselines.drift{} },
   { "seasonal_naive", baselines.seasonal_naive{ 12 } },
   { "holt_winters", baselines.holt_winters{ 12 } }, { "autoregression", baselines.autoregression{} },
   { baselines.autoregression{ 2, differences = 1 }, baselines.autoregression{ 2, differences = 1 } },
+  { baselines.autoregression{ 2, trend = "ct" }, baselines.autoregression{ 2, trend = "ct" } },
   { baselines.holt_winters{ 12, seasonal = "multiplicative", error = "multiplicative" },
     baselines.holt_winters{ 12, seasonal = "multiplicative", error = "multiplicative" } } }
 
@@ -155,6 +156,18 @@ describe("a forecaster on a base", function()
       for l = 1, 5 do assert.is_true(math.abs(seen[1][i][l][1] - errors[i + l - 1] / scale) < 1e-4) end
       assert.is_true(math.abs(seen[2][i][1] - errors[i + 5] / scale) < 1e-4)
     end
+  end)
+
+  it("goes on from any row, in any order", function()
+    local forecaster, y = fixed("drift", 0, train), train:column(1)
+    local pipeline, slope = forecaster.pipeline, (y[96] - y[1]) / 95
+    local trace = pipeline:trace(train)
+    for _, origin in ipairs{ 60, 40, 40, 96, 2 } do
+      assert_near({ y[origin] + slope, y[origin] + 2 * slope },
+        pipeline:invert_column({ 0, 0 }, 1, trace, origin), 1e-9)
+    end
+    assert.fails("drift needs 1 rows of history, there are 0", pipeline.invert_column, pipeline, { 0 },
+      1, trace, 0)
   end)
 
   it("is fitted to the training part alone, and judged only on what follows", function()
