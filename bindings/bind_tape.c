@@ -14,12 +14,19 @@ static marea_tape *open_tape(lua_State *L) {
   return tape;
 }
 
+/* tape([{ retain_grad = true }]) */
 static int new_tape(lua_State *L) {
+  bool retain = true;
+  if (!lua_isnoneornil(L, 1)) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    retain = lua_getfield(L, 1, "retain_grad") == LUA_TNIL || lua_toboolean(L, -1);
+  }
   marea_tape **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, BIND_TAPE);
   *box = marea_tape_new();
   if (*box == NULL) return bind_raise(L);
+  marea_tape_retain_gradients(*box, retain);
   return 1;
 }
 

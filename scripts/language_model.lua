@@ -10,6 +10,7 @@
 --   --batch N      streams read side by side (default 20 words, 50 characters)
 --   --epochs N     passes over the training part (default 13; without data 8)
 --   --dropout X    between the layers (default 0.2)
+--   --rate X       of Adam at the start; it falls along half a cosine (default 0.004)
 --   --limit N      use only so many tokens of each part (to try things out)
 --   --seed N       seed of all random numbers (default 1)
 --
@@ -22,10 +23,13 @@ local marea = require "marea"
 local nn = marea.nn
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ seed = 1, units = 0, steps = 0,
   batch = 0, epochs = 0, limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "", unit = "words",
-  dropout = "0.2" }
+  dropout = "0.2", rate = "0.004" }
 local made_up, by_words = options.data == "", options.unit == "words"
 if not by_words and options.unit ~= "characters" then error("--unit must be words or characters", 0) end
-local dropout = tonumber(options.dropout) or error("--dropout must be a number", 0)
+local function number(name)
+  return tonumber(options[name]) or error("--" .. name .. " must be a number", 0)
+end
+local dropout, rate = number("dropout"), number("rate")
 local function default(name, value)
   if options[name] == 0 then options[name] = value end
 end
@@ -118,10 +122,9 @@ local function show(nats)
   return ("%.4f bits a character"):format(nats / math.log(2))
 end
 
--- Adam, whose rate falls along half a cosine.
 local windows = math.ceil((train:size(2) - 1) / options.steps)
 local optimizer = marea.optim.Adam{ global_clipnorm = 5,
-  learning_rate = marea.optim.schedules.CosineDecay{ 0.004, options.epochs * windows, alpha = 0.02 } }
+  learning_rate = marea.optim.schedules.CosineDecay{ rate, options.epochs * windows, alpha = 0.02 } }
 model:build{ options.batch, -1 }
 optimizer:build(model)
 model:summary()

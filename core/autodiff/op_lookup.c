@@ -70,6 +70,18 @@ static marea_tensor *rows_of(const char *op, marea_tensor *x, marea_tensor *ids,
   return y;
 }
 
+/* Notes on y which rows it is made of, for operations that gain from equal ones. */
+static marea_tensor *remember(marea_tensor *y, marea_tensor *table, const marea_tensor *ids) {
+  if (y == NULL || y->tape == NULL || marea_tape_retains_gradients(y->tape)) return y;
+  int64_t count = marea_tensor_count(ids);
+  y->lookup = marea_tape_alloc(sizeof *y->lookup);
+  int32_t *copy = marea_tape_alloc((size_t)count * sizeof *copy);
+  if (y->lookup == NULL || copy == NULL) return NULL;
+  marea_tensor_gather(ids, copy);
+  *y->lookup = (marea_lookup){y->requires_grad ? table : NULL, copy, table->size[0]};
+  return y;
+}
+
 static marea_status embedding_backward(marea_node *node) {
   const marea_tensor *ids = ((lookup_context *)node->context)->ids;
   return marea_gradient_add_rows(node->inputs[0], marea_ints(ids), marea_tensor_count(ids),
@@ -84,7 +96,7 @@ marea_tensor *marea_embedding(marea_tensor *table, marea_tensor *ids) {
                marea_shape_text(table, text));
     return NULL;
   }
-  return rows_of("embedding", table, ids, embedding_backward);
+  return remember(rows_of("embedding", table, ids, embedding_backward), table, ids);
 }
 
 static marea_status take_backward(marea_node *node) {

@@ -32,6 +32,7 @@ typedef struct layer_context {
   marea_recurrent_inputs inputs;
   bool sequences;
   void *workspace;
+  marea_tensor *table; /* whose rows x is made of, when it wants a gradient */
 } layer_context;
 
 typedef struct expected {
@@ -186,6 +187,15 @@ static void set_forms(marea_recurrent *layer, const marea_recurrent_options *o,
   for (int i = 0; i < MAREA_STATES_MAX; i++) layer->zoneout[i] = (marea_real)o->zoneout[i];
 }
 
+/* x as rows of a table, where nobody else wants the gradient of x. */
+static void set_lookup(layer_context *c, const marea_tensor *x) {
+  const marea_lookup *lookup = x->lookup;
+  if (lookup == NULL || c->inputs.input_dropout != NULL) return;
+  c->layer.vocabulary = (size_t)lookup->rows;
+  c->inputs.ids = lookup->ids;
+  c->table = lookup->table;
+}
+
 static layer_context make_context(const marea_recurrent_options *o, marea_tensor *const *in,
                                   bool keep) {
   const marea_tensor *x = in[X], *a = in[INPUT_DROPOUT], *b = in[RECURRENT_DROPOUT];
@@ -219,6 +229,7 @@ static layer_context make_context(const marea_recurrent_options *o, marea_tensor
       .recurrent_dropout = reals_or_null(b),
       .recurrent_dropout_gates = b != NULL ? (size_t)b->size[1] : 0,
       .zoneout = {reals_or_null(in[ZONEOUT]), reals_or_null(in[ZONEOUT + 1])}};
+  set_lookup(&c, x);
   return c;
 }
 
@@ -241,6 +252,23 @@ static marea_status input_target(marea_tensor *x, marea_recurrent_gradients *wan
   return wanted->x == NULL ? MAREA_NOMEM : MAREA_OK;
 }
 
+/* Backward of a layer whose equal inputs were taken together: their gradients go to the table. */
+static marea_status backward_to_table(layer_context *c,
+                                      const marea_recurrent_output_gradients *given,
+                                      marea_recurrent_gradients *wanted, const int32_t *ids,
+                                      size_t rows) {
+  if (c->table == NULL)
+    return marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, given, wanted,
+                                    c->workspace);
+  wanted->distinct = marea_alloc_array(rows, c->layer.input * sizeof *wanted->distinct);
+  if (wanted->distinct == NULL) return MAREA_NOMEM;
+  marea_status s =
+      marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, given, wanted, c->workspace);
+  if (s == MAREA_OK) s = marea_gradient_add_rows(c->table, ids, (int64_t)rows, wanted->distinct);
+  marea_free(wanted->distinct);
+  return s;
+}
+
 static marea_status layer_backward(marea_node *node) {
   layer_context *c = node->context;
   const marea_real *first = marea_gradient_of(node->outputs[0]);
@@ -250,7 +278,9 @@ static marea_status layer_backward(marea_node *node) {
     given.last[i] = marea_gradient_of(node->outputs[i + 1]);
   marea_recurrent_gradients wanted = {0};
   marea_tensor **in = node->inputs;
-  marea_status s = input_target(in[X], &wanted);
+  const int32_t *ids;
+  size_t distinct = marea_recurrent_distinct(&c->layer, c->workspace, &ids);
+  marea_status s = distinct == 0 ? input_target(in[X], &wanted) : MAREA_OK;
   if (s == MAREA_OK) s = target_of(in[KERNEL], &wanted.kernel);
   if (s == MAREA_OK) s = target_of(in[RECURRENT], &wanted.recurrent_kernel);
   if (s == MAREA_OK) s = target_of(in[BIAS], &wanted.bias);
@@ -263,6 +293,7 @@ static marea_status layer_backward(marea_node *node) {
   if (s == MAREA_OK) s = target_of(in[CELL_GAIN], &wanted.cell_gain);
   if (s == MAREA_OK) s = target_of(in[CELL_BIAS], &wanted.cell_bias);
   if (s != MAREA_OK) return s;
+  if (distinct > 0) return backward_to_table(c, &given, &wanted, ids, distinct);
   return marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, &given, &wanted,
                                   c->workspace);
 }
@@ -286,7 +317,8 @@ static marea_status run_layer(layer_context *c, const marea_tensor *mask, bool k
   marea_status s = marea_recurrent_workspace(&c->layer, &bytes);
   if (s != MAREA_OK) return s;
   size_t rounded = (bytes + MAREA_ALIGNMENT - 1) / MAREA_ALIGNMENT * MAREA_ALIGNMENT;
-  c->workspace = keep ? marea_tape_alloc(rounded + mask_size) : marea_alloc(rounded + mask_size);
+  bool on_tape = keep || c->layer.vocabulary > 0; /* larger then: fresh pages would cost more */
+  c->workspace = on_tape ? marea_tape_alloc(rounded + mask_size) : marea_alloc(rounded + mask_size);
   if (c->workspace == NULL) return MAREA_NOMEM;
   if (mask != NULL) {
     unsigned char *visible = (unsigned char *)c->workspace + rounded;
@@ -298,7 +330,7 @@ static marea_status run_layer(layer_context *c, const marea_tensor *mask, bool k
       .y_last = c->sequences ? NULL : marea_reals(outputs[0]),
       .last = {marea_reals(outputs[1]), outputs[2] != NULL ? marea_reals(outputs[2]) : NULL}};
   s = marea_recurrent_forward(&c->layer, &c->weights, &c->inputs, &out, c->workspace);
-  if (!keep) marea_free(c->workspace);
+  if (!on_tape) marea_free(c->workspace);
   return s;
 }
 

@@ -17,7 +17,7 @@ struct marea_tape {
   size_t length;
   const char *label;
   kept_storage *kept;
-  bool walked, walking, close_wanted, forgotten;
+  bool walked, walking, close_wanted, forgotten, leaves_only;
   uint64_t number;   /* in order of opening */
   marea_tape *outer; /* held by a reference: views on this tape may look into the outer's arena */
   int references;
@@ -126,6 +126,14 @@ void marea_tape_free(marea_tape *tape) {
 
 marea_tape *marea_tape_active(void) {
   return active();
+}
+
+void marea_tape_retain_gradients(marea_tape *tape, bool wanted) {
+  tape->leaves_only = !wanted;
+}
+
+bool marea_tape_retains_gradients(const marea_tape *tape) {
+  return !tape->leaves_only;
 }
 
 size_t marea_tape_bytes(const marea_tape *tape) {

@@ -45,6 +45,11 @@ void marea_tape_free(marea_tape *tape); /* drops a reference; the last one close
 void marea_tape_forget(marea_tape *tape);
 marea_tape *marea_tape_active(void); /* NULL if none */
 
+/* Whether the gradients of results in between are wanted (at first they are). Without them an
+ * operation may pass its gradient to what the result was made of. */
+void marea_tape_retain_gradients(marea_tape *tape, bool wanted);
+bool marea_tape_retains_gradients(const marea_tape *tape);
+
 /* Gradients of `loss` (one element) with respect to everything on the tape that requires one.
  * Gradients of owned tensors replace those of an earlier pass, or add to them with `accumulate`.
  * A tape can be walked once. Errors: MAREA_SHAPE (loss is not one element), MAREA_STATE (the loss

@@ -36,6 +36,13 @@ typedef struct marea_gradient {
   uint64_t pass; /* the backward pass that wrote it last */
 } marea_gradient;
 
+/* Which rows of a table a tensor is made of: element (…, d) is table[ids[…]][d]. */
+typedef struct marea_lookup {
+  struct marea_tensor *table; /* NULL when it wants no gradient */
+  const int32_t *ids;
+  int64_t rows; /* of the table */
+} marea_lookup;
+
 typedef struct marea_tensor {
   int rank;
   marea_dtype dtype;
@@ -46,6 +53,7 @@ typedef struct marea_tensor {
   marea_tape *tape;         /* NULL: owned */
   marea_storage *storage;   /* the shared bytes of an owned tensor; NULL when taped */
   marea_gradient *gradient; /* NULL until backward reaches it */
+  marea_lookup *lookup;     /* of a result of marea_embedding on some tapes; NULL: nothing known */
   int references;
 } marea_tensor;
 

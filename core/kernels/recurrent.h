@@ -54,6 +54,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/real.h"
 #include "base/status.h"
@@ -91,6 +92,9 @@ typedef struct marea_recurrent {
   bool original_order;
   marea_masked_output masked_output;
   bool keep; /* forward keeps in the workspace what backward needs */
+  /* Steps of equal ids (inputs.ids, each below this) have equal x, and what depends on x alone is
+   * computed once an id; 0: not known. */
+  size_t vocabulary;
   /* The forms; zero for the plain cells. */
   bool z_writes;
   marea_peephole peephole;
@@ -120,6 +124,7 @@ typedef struct marea_recurrent_weights {
 
 typedef struct marea_recurrent_inputs {
   const marea_real *x;                         /* (B, T, D) */
+  const int32_t *ids;                          /* (B, T), or NULL: see `vocabulary` */
   const unsigned char *mask;                   /* (B, T), or NULL: all steps are visible */
   const marea_real *initial[MAREA_STATES_MAX]; /* h, c: (B, H) each, or NULL for zeros */
   const marea_real *input_dropout;             /* (B, input_dropout_gates, D), or NULL */
@@ -152,7 +157,8 @@ typedef struct marea_recurrent_gradients {
   marea_real *recurrent_kernel;
   marea_real *bias;
   marea_real *initial[MAREA_STATES_MAX];
-  bool x_is_new; /* x holds nothing yet: it is cleared here, by the threads that fill it */
+  bool x_is_new;        /* x holds nothing yet: it is cleared here, by the threads that fill it */
+  marea_real *distinct; /* WRITTEN: of the different rows, see marea_recurrent_distinct */
   marea_real *peephole[MAREA_PEEPHOLES];
   marea_real *projection, *gain, *cell_gain, *cell_bias;
 } marea_recurrent_gradients;
@@ -169,6 +175,11 @@ size_t marea_cell_biases(marea_cell cell, size_t hidden);
  * for a size of 0, an unknown cell or activation, or a form that the cell does not have;
  * MAREA_NOMEM when the bytes overflow size_t. */
 marea_status marea_recurrent_workspace(const marea_recurrent *layer, size_t *bytes);
+
+/* How many different ids forward found; 0 when it took each step by itself (no ids, input dropout,
+ * or few equal ones). Then *ids are they, and backward gives the sums of dx over the steps of each
+ * in `distinct` (that many rows of D), and nothing in `x`. */
+size_t marea_recurrent_distinct(const marea_recurrent *layer, void *workspace, const int32_t **ids);
 
 /* Runs the layer. `workspace`: the bytes asked above, aligned to MAREA_ALIGNMENT, contents
  * undefined. MAREA_RANGE as above, or for a number of dropout gates that is neither 1 nor G. */

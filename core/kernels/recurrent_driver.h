@@ -45,6 +45,20 @@ typedef struct recurrent_scratch {
   marea_real *dprojection;                /* (H, padded state) */
 } recurrent_scratch;
 
+/* Different rows of x (recurrent_distinct.c), in the workspace. */
+typedef struct recurrent_distinct {
+  size_t most;           /* rows there is room for; 0: the layer has no vocabulary */
+  size_t *count;         /* rows found; 0: more than `most` */
+  uint32_t *slot_of;     /* (vocabulary): 1 + slot of an id, 0 for none */
+  size_t *places;        /* (most): b T + t of a slot's first step */
+  int32_t *ids;          /* (most) */
+  uint32_t *slots;       /* (B T): slot of a flat row */
+  uint32_t *start;       /* (most + 2): where a slot's rows begin in */
+  uint32_t *rows;        /* (B T): flat rows by slot */
+  marea_real *x;         /* (most, D) */
+  marea_real *projected; /* (most, input blocks, padded): x K */
+} recurrent_distinct;
+
 typedef struct recurrent_run {
   const marea_recurrent *layer;
   const marea_recurrent_weights *weights;
@@ -55,7 +69,8 @@ typedef struct recurrent_run {
   const marea_cell_table *cell;
   const marea_product_table *products;
   bool keep_inputs;
-  bool as_is; /* few rows and steps: the weights are used where they are, packing would cost more */
+  bool as_is; /* few rows and steps: weights are used and gradients summed where they lie, by one
+               * group, since packing would cost more */
   size_t padded, padded_input; /* H and D rounded up to vectors */
   size_t state, padded_state;  /* features of h: H, or P with a projection */
   size_t input_blocks;         /* blocks that x reaches: all gates, or the candidate's, the first */
@@ -68,6 +83,7 @@ typedef struct recurrent_run {
   size_t *spare;   /* (B): for the sort */
   uint32_t *steps; /* (B, T) by sorted row; not filled without a mask (p = s) */
   size_t *flat;    /* (slices, T + 1): first flat row of a step */
+  recurrent_distinct distinct;
   /* Packed weights. */
   marea_real *kernel, *recurrent, *bias;
   marea_real *kernel_back, *recurrent_back;
@@ -142,17 +158,37 @@ void recurrent_gather_multipliers(const recurrent_run *run, const recurrent_slic
 /* The step's fields that do not depend on the step. */
 marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice);
 
-/* Number of input blocks that share one product: all, or one with a dropout mask a gate. */
+/* Number of input blocks that share one product: all; or one with a dropout mask a gate, and as_is,
+ * where the gates may lie in another order than the blocks. */
 static inline size_t recurrent_inputs_together(const recurrent_run *run) {
   bool each = run->inputs->input_dropout != NULL && run->inputs->input_dropout_gates > 1;
-  return each ? 1 : run->input_blocks;
+  return each || run->as_is ? 1 : run->input_blocks;
 }
 
 /* The same for the recurrent blocks from `block` on. */
 static inline size_t recurrent_blocks_together(const recurrent_run *run, size_t block) {
-  if (run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1) return 1;
+  bool each = run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1;
+  if (each || run->as_is) return 1;
   return block == 0 ? run->cell->recurrent_together : 1;
 }
+
+/* ---- recurrent_distinct.c ---- */
+static inline bool recurrent_is_distinct(const recurrent_run *run) {
+  return run->distinct.most > 0 && *run->distinct.count > 0;
+}
+
+/* Finds the different rows and their x K, if it is worth it. */
+void recurrent_project_distinct(recurrent_run *run);
+
+/* gates of flat rows first … end - 1 = x K. */
+void recurrent_copy_projected(const recurrent_run *run, size_t first, size_t end,
+                              marea_real *gates);
+
+/* Keeps a block's gate gradients, where its gates were, for the sums over equal rows; those sums
+ * and the gradients of the kernel and of the rows, when all slices are done. */
+void recurrent_keep_gate_gradients(const recurrent_run *run, const recurrent_slice *slice,
+                                   size_t first, size_t end);
+void recurrent_back_distinct(recurrent_run *run);
 
 /* ---- recurrent_forms.c ---- */
 /* Packs gains, peepholes and projection, for forward or (transposed) backward. */

@@ -69,8 +69,11 @@ static void project(const recurrent_run *run, const recurrent_slice *slice, size
                     size_t end, marea_real *gates) {
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
   size_t width = run->cell->gates * run->padded;
-  if (run->as_is) together = 1; /* the weights' gates may lie in another order than the blocks */
   clear_unreached(run, gates, slice->flat[end] - slice->flat[first]);
+  if (recurrent_is_distinct(run)) {
+    recurrent_copy_projected(run, slice->flat[first], slice->flat[end], gates);
+    return;
+  }
   for (size_t i = 0; i < run->input_blocks; i += together) {
     recurrent_gather_x(run, slice, first, end, run->cell->input_gate[i], slice->scratch->block_x);
     marea_product p = {.m = slice->flat[end] - slice->flat[first],
@@ -201,5 +204,6 @@ static void run_group(void *context, size_t group) {
 
 void recurrent_forward(recurrent_run *run) {
   pack_weights(run);
+  recurrent_project_distinct(run);
   marea_parallel(run->groups, run_group, run);
 }

@@ -2,6 +2,10 @@
 #include "base/memory.h"
 #include "kernels/recurrent_driver.h"
 
+/* Equal rows are looked for from so many steps on, and used when there are at most so many eighths
+ * as many different ones: beyond it finding, copying and summing them costs what they save. */
+enum { LEAST_STEPS = 64, MOST_EIGHTHS = 5 };
+
 /* Cuts aligned arrays from the workspace; with base NULL it only counts. */
 typedef struct cutter {
   char *base;
@@ -70,6 +74,24 @@ static void lay_out_kept(recurrent_run *run, cutter *to) {
   }
 }
 
+static void lay_out_distinct(recurrent_run *run, cutter *to) {
+  const marea_recurrent *layer = run->layer;
+  recurrent_distinct *d = &run->distinct;
+  size_t steps = layer->batch * layer->time; /* checked by `steps` */
+  if (layer->vocabulary == 0 || steps < LEAST_STEPS) return;
+  d->most = steps / 8 * MOST_EIGHTHS;
+  d->count = cut(to, sizeof *d->count, 1, 1, 1);
+  d->slot_of = cut(to, sizeof *d->slot_of, layer->vocabulary, 1, 1);
+  d->places = cut(to, sizeof *d->places, d->most, 1, 1);
+  d->ids = cut(to, sizeof *d->ids, d->most, 1, 1);
+  d->slots = cut(to, sizeof *d->slots, steps, 1, 1);
+  d->x = cut_reals(to, d->most, layer->input, 1);
+  d->projected = cut_reals(to, d->most, run->input_blocks, run->padded);
+  if (!layer->keep) return;
+  d->start = cut(to, sizeof *d->start, d->most + 2, 1, 1);
+  d->rows = cut(to, sizeof *d->rows, steps, 1, 1);
+}
+
 static void lay_out_shared(recurrent_run *run, cutter *to) {
   size_t batch = run->layer->batch, time = run->layer->time, padded = run->padded;
   size_t gates = run->cell->gates;
@@ -78,22 +100,26 @@ static void lay_out_shared(recurrent_run *run, cutter *to) {
   run->spare = cut(to, sizeof(size_t), batch, 1, 1);
   run->steps = cut(to, sizeof(uint32_t), batch, time, 1);
   run->flat = cut(to, sizeof(size_t), run->slices, time + 1, 1);
+  run->bias = cut_reals(to, 2, gates, padded);
+  lay_out_distinct(run, to);
+  lay_out_forms(run, to);
+  if (run->layer->keep) lay_out_kept(run, to);
+  if (run->as_is) return;
   run->kernel = cut_reals(to, run->layer->input, gates, padded);
   run->recurrent = cut_reals(to, run->state, gates, padded);
-  run->bias = cut_reals(to, 2, gates, padded);
-  lay_out_forms(run, to);
   if (!run->layer->keep) return;
   run->kernel_back = cut_reals(to, run->padded_input, gates, padded);
   run->recurrent_back = cut_reals(to, run->padded_state, gates, padded);
-  lay_out_kept(run, to);
 }
 
 /* Sums of gradients. */
 static void lay_out_sums(const recurrent_run *run, recurrent_scratch *s, cutter *to) {
   const marea_recurrent *layer = run->layer;
   size_t padded = run->padded, depth = layer->peephole == MAREA_PEEPHOLE_FULL ? layer->hidden : 1;
-  s->dkernel = cut_reals(to, layer->input, run->cell->gates, padded);
-  s->drecurrent = cut_reals(to, run->state, run->cell->gates, padded);
+  if (!run->as_is) {
+    s->dkernel = cut_reals(to, layer->input, run->cell->gates, padded);
+    s->drecurrent = cut_reals(to, run->state, run->cell->gates, padded);
+  }
   s->dbias = cut_reals(to, run->cell->blocks + 1, padded, 1);
   s->dgain = cut_reals(to, run->norms, padded, 1);
   for (int i = 0; i < MAREA_PEEPHOLES; i++)

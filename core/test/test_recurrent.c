@@ -44,6 +44,25 @@ static void test_against_naive(void) {
       }
 }
 
+/* Few rows and steps: with whole vectors of units the weights are used where they lie. */
+static void test_short_sequences(void) {
+  static const size_t sizes[][4] = {{1, 1, 128, 128}, {1, 1, 5, 16},  {2, 1, 1, 32}, {3, 2, 7, 48},
+                                    {2, 3, 33, 16},   {1, 3, 17, 80}, {8, 1, 3, 32}, {1, 8, 16, 16},
+                                    {3, 3, 9, 32},    {1, 2, 9, 17},  {3, 1, 4, 33}};
+  for (int cell = 0; cell <= MAREA_CELL_GRU_BEFORE; cell++)
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (unsigned bits = (unsigned)i; bits < 128; bits += i == 0 ? 127 : 13) {
+        marea_recurrent layer = {.cell = (marea_cell)cell,
+                                 .activation = bits % 5 == 4 ? MAREA_GELU : MAREA_TANH,
+                                 .recurrent_activation = MAREA_SIGMOID,
+                                 .batch = sizes[i][0],
+                                 .time = sizes[i][1],
+                                 .input = sizes[i][2],
+                                 .hidden = sizes[i][3]};
+        compare(layer, bits, 100 * i + bits);
+      }
+}
+
 static void test_activations(void) {
   for (int cell = 0; cell <= MAREA_CELL_GRU_BEFORE; cell++)
     for (int f = 0; f < MAREA_ACTIVATION_COUNT; f++) {
@@ -62,15 +81,15 @@ static void test_activations(void) {
     }
 }
 
-static void test_threads_do_not_matter(void) {
+static void test_threads_do_not_matter(size_t batch, size_t time, size_t hidden) {
   for (int cell = 0; cell < MAREA_CELL_COUNT; cell++) {
     marea_recurrent layer = {.cell = (marea_cell)cell,
                              .activation = MAREA_TANH,
                              .recurrent_activation = MAREA_SIGMOID,
-                             .batch = 70,
-                             .time = 12,
+                             .batch = batch,
+                             .time = time,
                              .input = 9,
-                             .hidden = 20,
+                             .hidden = hidden,
                              .keep = true};
     layer_case one = case_new(layer, 3, 5);
     CHECK(marea_threads_set(1) == MAREA_OK);
@@ -126,6 +145,77 @@ static void test_long_blocks(void) {
   for (unsigned bits = 0; bits < 128; bits += 31) compare(layer, bits, bits);
 }
 
+enum { WORDS = 9, B_WORDS = 21, T_WORDS = 13, D_WORDS = 6 };
+
+/* A case whose inputs are rows of a table, and the table's gradient by each step's dx. */
+static layer_case words_case(marea_recurrent layer, unsigned bits, int32_t *ids) {
+  layer.batch = B_WORDS, layer.time = T_WORDS, layer.input = D_WORDS, layer.keep = true;
+  layer_case c = case_new(layer, bits, 11);
+  marea_real *x = c.arrays[3], rows[WORDS * D_WORDS];
+  memcpy(rows, x, sizeof rows);
+  for (int i = 0; i < B_WORDS * T_WORDS; i++) {
+    ids[i] = i * i % WORDS;
+    memcpy(x + i * D_WORDS, rows + ids[i] * D_WORDS, D_WORDS * sizeof *x);
+  }
+  return c;
+}
+
+static void add_to_table(const layer_case *c, const int32_t *ids, marea_real *table) {
+  memset(table, 0, WORDS * D_WORDS * sizeof *table);
+  for (int i = 0; i < B_WORDS * T_WORDS * D_WORDS; i++)
+    table[ids[i / D_WORDS] * D_WORDS + i % D_WORDS] += c->gradients.x[i];
+  memset(c->gradients.x, 0, B_WORDS * T_WORDS * D_WORDS * sizeof *table);
+}
+
+/* The same through the ids. */
+static void run_by_words(layer_case *c, const int32_t *ids, marea_real *table) {
+  marea_real rows[WORDS * D_WORDS];
+  const int32_t *found;
+  size_t bytes = 0;
+  c->layer.vocabulary = WORDS;
+  c->inputs.ids = ids;
+  c->gradients.distinct = rows;
+  CHECK(marea_recurrent_workspace(&c->layer, &bytes) == MAREA_OK);
+  void *workspace = marea_alloc(bytes);
+  memset(workspace, 0xff, bytes);
+  CHECK(marea_recurrent_forward(&c->layer, &c->weights, &c->inputs, &c->outputs, workspace) ==
+        MAREA_OK);
+  size_t count = marea_recurrent_distinct(&c->layer, workspace, &found);
+  CHECK(count > 1 && count <= WORDS);
+  CHECK(marea_recurrent_backward(&c->layer, &c->weights, &c->inputs, &c->given, &c->gradients,
+                                 workspace) == MAREA_OK);
+  memset(table, 0, WORDS * D_WORDS * sizeof *table);
+  for (size_t i = 0; i < count; i++)
+    memcpy(table + found[i] * D_WORDS, rows + i * D_WORDS, D_WORDS * sizeof *table);
+  marea_free(workspace);
+}
+
+static void test_equal_words(void) {
+  static int32_t ids[B_WORDS * T_WORDS];
+  marea_real table[WORDS * D_WORDS], other[WORDS * D_WORDS];
+  for (int cell = 0; cell < MAREA_CELL_COUNT; cell++)
+    for (unsigned bits = 0; bits < 128; bits += bits == 3 ? 13 : 1) {
+      if (bits & 12) continue; /* dropout of the inputs makes them differ */
+      marea_recurrent layer = {.cell = (marea_cell)cell,
+                               .activation = MAREA_TANH,
+                               .recurrent_activation = MAREA_SIGMOID,
+                               .hidden = 18};
+      layer_case slow = words_case(layer, bits, ids), fast = words_case(layer, bits, ids);
+      CHECK(marea_threads_set(1) == MAREA_OK);
+      case_run(&slow);
+      add_to_table(&slow, ids, table);
+      CHECK(marea_threads_set(1 + bits % 3) == MAREA_OK);
+      run_by_words(&fast, ids, other);
+      size_t y = B_WORDS * T_WORDS * 18 * sizeof(marea_real);
+      CHECK(memcmp(slow.outputs.y, fast.outputs.y, y) == 0);
+      CHECK(case_distance(&slow, &fast) < tolerance);
+      for (int i = 0; i < WORDS * D_WORDS; i++)
+        CHECK(fabs((double)(table[i] - other[i])) < 100 * tolerance);
+      case_free(&slow);
+      case_free(&fast);
+    }
+}
+
 static void test_errors(void) {
   marea_recurrent layer = {.batch = 2, .time = 3, .input = 0, .hidden = 4};
   size_t bytes;
@@ -175,11 +265,14 @@ int main(void) {
   for (int level = 0; level <= (int)highest; level++) {
     CHECK(marea_isa_set((marea_isa)level) == MAREA_OK);
     test_against_naive();
+    test_short_sequences();
     test_activations();
     test_padding_does_not_matter();
     test_long_blocks();
+    test_equal_words();
   }
-  test_threads_do_not_matter();
+  test_threads_do_not_matter(70, 12, 20);
+  test_threads_do_not_matter(4, 2, 32);
   test_errors();
   test_form_errors();
   marea_threads_stop();

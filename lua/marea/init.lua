@@ -51,7 +51,9 @@ end
 -- @function threads
 marea.threads = native.threads
 
---- A new tape: operations from now on are recorded until it is closed.
+--- A new tape: operations from now on are recorded until it is closed. With `{ retain_grad = false }`
+-- results in between may stay without a gradient, which saves time where a recurrent layer reads word
+-- vectors: equal words are then taken together. `fit`, `evaluate` and `predict` do so.
 -- @usage local tape <close> = marea.tape()
 -- @function tape
 marea.tape = native.tape
@@ -64,10 +66,12 @@ marea.no_grad = native.no_grad
 -- @function clock
 marea.clock = native.clock
 
---- Bytes held outside Lua: { used, peak }. `marea.memory("reset")` starts the peak anew.
+--- Memory outside Lua: { used, peak } in bytes, and how many allocations there were since the start.
+-- `marea.memory("reset")` starts the peak anew.
+-- @treturn table { used, peak, allocations }
 function marea.memory(reset)
-  local used, peak = native.memory(reset)
-  return { used = used, peak = peak }
+  local used, peak, allocations = native.memory(reset)
+  return { used = used, peak = peak, allocations = allocations }
 end
 
 --- Joins tensors along an existing or a new axis.
@@ -90,6 +94,7 @@ local parts = {
   sequence = "marea.sequence", corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
   decomposition = "marea.decomposition", manifold = "marea.manifold", plot = "marea.plot",
   timeseries = "marea.timeseries", interop = "marea.interop", generate = "marea.generate",
+  builders = "marea.builders",
 }
 -- name → module and field
 local functions = {

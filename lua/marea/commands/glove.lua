@@ -7,9 +7,10 @@ local USAGE <const> = [[
 usage: marea glove [options] corpus output
 
 Trains GloVe vectors (Pennington, Socher & Manning, 2014). Every line of the corpus, plain or gzip,
-is a document. The output has a line a word: the word, then its numbers; with --write-header 1 a line
-"words size" comes first. A name that ends in .safetensors gets Marea's own form, which is mapped when
-it is loaded, one that ends in .bin word2vec's binary form. "-" is standard output.
+is a document. The output has a line a word: the word, then its numbers, with as many digits as give
+the same number back; with --write-header 1 a line "words size" comes first. A name that ends in
+.safetensors gets Marea's own form, which is mapped when it is loaded, one that ends in .bin word2vec's
+binary form. "-" is standard output.
 
   --vector-size N (50)     --iter N (25)            --window-size N (15)
   --x-max X (100; less for small corpora)           --alpha X (0.75)     --eta X (0.05)
@@ -72,33 +73,24 @@ local function read_arguments(arguments)
   return given, files[1], files[2]
 end
 
--- A row as text, six decimals as Stanford's program writes.
-local function line_of(word, row)
-  for i, x in ipairs(row) do row[i] = ("%.6f"):format(x) end
-  return word .. " " .. table.concat(row, " ") .. "\n"
-end
-
-local function as_text(words, matrix, header)
-  local parts = {}
-  if header then parts[1] = ("%d %d\n"):format(#words, matrix:size(2)) end
-  for i, word in ipairs(words) do
-    parts[#parts + 1] = line_of(word, matrix:select(1, i):totable())
-  end
-  return table.concat(parts)
-end
-
 -- The formats that a file's name asks for; others are text.
 local formats = { safetensors = "marea", bin = "word2vec" }
 
-local function save(vectors, words, matrix, path, header)
-  local format = formats[path:match("%.(%w+)$")]
-  if format then
-    if #words == 0 then return nil, "the corpus has no words" end
-    return vectors:save(path, { format = format })
-  end
-  local content = as_text(words, matrix, header)
-  if path ~= "-" then return native.write_file(path, content) end
-  return io.stdout:write(content)
+-- Standard output gets the file that any other name would get.
+local function print_file(vectors, format)
+  local path = os.tmpname()
+  local _ <close> = setmetatable({}, { __close = function() os.remove(path) end })
+  local ok, message = vectors:save(path, { format = format })
+  if not ok then return nil, message end
+  local file <close> = assert(io.open(path, "rb"))
+  return io.stdout:write(file:read("a"))
+end
+
+local function save(vectors, training, path, header)
+  if #training.words == 0 then return nil, "the corpus has no words" end
+  local format = formats[path:match("%.(%w+)$")] or (header and "text" or "glove")
+  if path == "-" then return print_file(vectors, format) end
+  return vectors:save(path, { format = format })
 end
 
 local function main(arguments)
@@ -115,7 +107,7 @@ local function main(arguments)
   local written, message = true, nil
   if save_vocab then written, message = training.vocabulary:save(save_vocab) end
   if written then
-    written, message = save(vectors, training.words, training.matrix, output, header)
+    written, message = save(vectors, training, output, header)
   end
   if not written then fail(message) end
 end

@@ -376,8 +376,9 @@ local function restore(tensors, texts)
   end
   if not texts.architecture then refuse("has no architecture") end
   local description = decode(texts, "architecture")
-  if description.class_name ~= "Sequential" and description.class_name ~= "Model" then
-    refuse("holds a %s, expected a Sequential or a Model", options.show(description.class_name))
+  local class = type(description.class_name) == "string" and registry.find(description.class_name)
+  if class and not class.fit then
+    refuse("holds a %s, expected a Sequential or another model", description.class_name)
   end
   local seed, streams = ops.seed_state()
   local model = registry.load(description)

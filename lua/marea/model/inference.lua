@@ -31,7 +31,7 @@ function inference.flag_interrupts()
 end
 
 local function evaluate_batch(model, batch)
-  local _ <close> = ops.tape()
+  local _ <close> = ops.tape{ retain_grad = false }
   return ops.no_grad(function()
     local p, mask = model:forward(batch.x, { training = false, lengths = batch.lengths })
     heads.update_metrics(model, batch, p, mask)
@@ -74,7 +74,7 @@ end
 
 -- Writes the outputs of a batch into the results, which the first batch makes.
 local function predict_batch(model, results, set, i, size)
-  local _ <close> = ops.tape()
+  local _ <close> = ops.tape{ retain_grad = false }
   ops.no_grad(function()
     local batch = data.batch(set, i, size)
     local p = model:forward(batch.x, { training = false, lengths = batch.lengths })

@@ -7,12 +7,16 @@
 --     print(auc:result())
 --
 -- `y` and `p` have one shape; (B) and (B, 1) mean the same. Names in lower case with underscores
--- (`"binary_accuracy"`) serve in compile; "accuracy" means what fits the loss.
+-- (`"binary_accuracy"`) serve in compile; "accuracy" means what fits the loss. `bleu` scores translations
+-- (metrics/bleu.lua).
 -- @module marea.metrics
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local arithmetic = require "marea.metrics.arithmetic"
+local last_axis, alike, weights_for = arithmetic.last_axis, arithmetic.alike, arithmetic.weights_for
+local positive, ids_for = arithmetic.positive, arithmetic.ids_for
 
-local metrics = {}
+local metrics = { bleu = require "marea.metrics.bleu" }
 
 local classes = {} -- Keras's snake-case name → class
 
@@ -45,49 +49,6 @@ function Metric:get_config()
   local config = {}
   for key in pairs(getmetatable(self).options) do config[key] = self[key] end
   return { class_name = self.class_name, config = config }
-end
-
--- Shared arithmetic ---------------------------------------------------------------------------
-
-local function last_axis(x)
-  return #x:shape()
-end
-
--- Targets in the predictions' shape: (B) and (B, 1) mean the same.
-local function alike(metric, y, p)
-  y, p = ops.as_real(y), ops.as_real(p)
-  local shape = p:shape()
-  if #shape < 2 then shape = { p:count(), 1 } end
-  if table.concat(y:shape(), ",") == table.concat(p:shape(), ",") then
-    return y:reshape(shape), p:reshape(shape)
-  end
-  if #y:shape() == #p:shape() or y:count() ~= p:count() then
-    error(("metric %s: targets are (%s), predictions (%s)"):format(metric.name,
-      table.concat(y:shape(), ", "), table.concat(p:shape(), ", ")), 0)
-  end
-  return y:reshape(shape), p:reshape(shape)
-end
-
--- Weights for values of a shape: sample_weight times mask, repeated over the missing axes; nil when
--- there are none.
-local function weights_for(values, given)
-  local product
-  for _, weight in ipairs{ given and given.sample_weight or false, given and given.mask or false } do
-    if weight then
-      weight = ops.as_real(weight)
-      local shape = weight:shape()
-      while #shape > #values:shape() do shape[#shape] = nil end
-      while #shape < #values:shape() do shape[#shape + 1] = 1 end
-      weight = weight:reshape(shape)
-      product = product and product * weight or weight
-    end
-  end
-  return product and ops.broadcast(product, values:shape())
-end
-
--- All places where x equals y, as 0 and 1.
-local function positive(x, threshold)
-  return ops.greater(x, threshold)
 end
 
 -- Running means -------------------------------------------------------------------------------
@@ -139,13 +100,6 @@ running_mean("CategoricalAccuracy", "categorical_accuracy", function(self, y, p)
   y, p = alike(self, y, p)
   return ops.equal(ops.argmax(y, last_axis(y)), ops.argmax(p, last_axis(p)))
 end)
-
--- Ids in the shape of the predictions without their last axis.
-local function ids_for(y, p)
-  local shape = p:shape()
-  shape[#shape] = nil
-  return ops.as_ids(y):reshape(shape)
-end
 
 running_mean("SparseCategoricalAccuracy", "sparse_categorical_accuracy", function(_, y, p)
   p = ops.as_real(p)
