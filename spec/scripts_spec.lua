@@ -250,6 +250,21 @@ describe("scripts/airline.lua", function()
   end)
 end)
 
+describe("scripts/airline_rehearsals.lua", function()
+  runs("rehearses every network on a base and takes the least", function()
+    local run = ("%q scripts/airline_rehearsals.lua --seeds 1 --bases "):format(program)
+    local ok, text = output_of(run .. "1")
+    assert.is_true(ok, text)
+    local least
+    for rmse in text:gmatch("epochs +([%d.]+)") do least = math.min(least or math.huge, tonumber(rmse)) end
+    assert.is_truthy(text:find("the base alone +[%d.]+"), text)
+    assert.are.equal(("%.2f"):format(least), text:match("with a network: .*%(([%d.]+)%)"))
+    ok, text = output_of(run .. "0")
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("must be at least 1", 1, true), text)
+  end)
+end)
+
 describe("scripts/energy.lua", function()
   runs("says where its data comes from, and forecasts what it is given", function()
     local ok, text = output_of(("MAREA_DATA= %q scripts/energy.lua"):format(program))
