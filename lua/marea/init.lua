@@ -92,6 +92,7 @@ local parts = {
   sequence = "marea.sequence", corpora = "marea.corpora", json = "marea.json", embeddings = "marea.embeddings",
   decomposition = "marea.decomposition", manifold = "marea.manifold", plot = "marea.plot",
   timeseries = "marea.timeseries", interop = "marea.interop", generate = "marea.generate",
+  builders = "marea.builders",
 }
 -- name → module and field
 local functions = {

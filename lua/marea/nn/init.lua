@@ -45,6 +45,8 @@ end
 
 registry.lazy("Sequential", "marea.model.sequential")
 registry.lazy("Model", "marea.model.functional")
+registry.lazy("EncoderDecoder", "marea.builders.encoder_decoder")
+registry.lazy("OneToMany", "marea.builders.one_to_many")
 
 --- Registers a class of one's own under its name, so that saved models can hold it; what
 -- `nn.Layer:extend` makes is registered already.
