@@ -1,95 +1,151 @@
---- The decoder of the models that feed their own output back: an embedding (for ids), recurrent layers
--- that begin in states that they are given, attention if there is a memory, and a Dense layer.
+--- The decoder of the builders: from states (and, with attention, a memory of steps) to a sequence.
+--
+-- Attention stands behind the recurrent layers (Luong, Pham & Manning, 2015, equations 5 to 8, without
+-- input feeding), so that a whole target sequence is one pass of the recurrent layers in training.
 -- @module marea.builders.decoder
-local attending = require "marea.builders.attending"
 local nn = require "marea.nn"
-local parts = require "marea.builders.parts"
+local ops = require "marea.ops"
+local recurrent = require "marea.builders.recurrent"
 
 local Decoder = {}
 Decoder.__index = Decoder
 
-local decoder = {}
+local function make_attention(self, owner, kind, memory_features)
+  local width = self.layers[#self.layers].state_size[1]
+  if kind == "dot" and memory_features ~= width then
+    owner:fail("attention \"dot\" compares %d features of the decoder with %d of the encoder; use "
+      .. "\"general\" or \"additive\"", width, memory_features)
+  end
+  if kind == "additive" then
+    self.attend = nn.AdditiveAttention{ name = "attention" }
+    self.key = nn.Dense{ owner.units, use_bias = false, name = "attention_key" }
+  else
+    self.attend = nn.Attention{ name = "attention" }
+  end
+  if kind ~= "dot" then
+    self.query = nn.Dense{ kind == "general" and memory_features or owner.units, use_bias = false,
+      name = "attention_query" }
+  end
+  self.combine = nn.Dense{ owner.units, activation = "tanh", name = "attention_combine" }
+end
 
---- A decoder; `layers` holds its layers.
--- @tparam string who for messages
--- @tparam table given the options of parts.options, `target` { vocabulary, embedding } or { features,
--- activation }, and `attention`
--- @tparam[opt] integer memory_width of the encoder's outputs, for attention
-function decoder.new(who, given, memory_width)
-  local self = setmetatable({ layers = {}, ids = given.target.vocabulary ~= nil }, Decoder)
-  local function add(layer)
-    table.insert(self.layers, layer)
-    return layer
+--- The decoder of a builder, whose weights become the builder's.
+-- @tparam table owner the builder, with the options of recurrent
+-- @tparam table given `size` and `side` (of words) or `features` (of a vector of reals); `outputs`;
+-- `attention` ("dot", "general", "additive" or false) over steps of `memory_features`
+function Decoder.new(owner, given)
+  local self = setmetatable({ layers = {}, owner = owner, features = given.features }, Decoder)
+  if given.size then
+    local side = given.side
+    self.words = recurrent.reader({ vocabulary = given.size, embedding = side.embedding,
+      weights = side.weights, trainable = side.trainable }, "target_words")
   end
-  local target = given.target
-  if self.ids then self.embedding = add(parts.embedding(target, "decoder_embedding", true)) end
-  self.cells = parts.stack(given, "decoder", true)
-  for _, cell in ipairs(self.cells) do add(cell) end
-  self.width = self.cells[#self.cells].state_units
-  if given.attention then
-    self.attention = attending.new(who, given.attention, self.width, memory_width)
-    for _, layer in ipairs(self.attention.layers) do add(layer) end
+  for i = 1, owner.num_layers do
+    self.layers[i] = recurrent.layer(owner, "decoder_" .. i, true)
   end
-  if given.dropout > 0 then self.dropout = add(nn.Dropout{ given.dropout, name = "output_dropout" }) end
-  self.outputs = target.vocabulary or target.features
-  self.output = add(nn.Dense{ self.outputs, activation = not self.ids and target.activation or nil,
-    name = "output" })
+  if owner.dropout > 0 then self.drop = nn.Dropout{ owner.dropout, name = "decoder_dropout" } end
+  if given.attention then make_attention(self, owner, given.attention, given.memory_features) end
+  self.scores = nn.Dense{ given.outputs, name = "scores" }
+  self.memory_features = given.memory_features
   return self
 end
 
---- Builds the layers.
+--- Its layers, in the order in which data passes.
+function Decoder:children()
+  local list = { self.words }
+  table.move(self.layers, 1, #self.layers, #list + 1, list)
+  for _, part in ipairs{ "drop", "query", "key", "attend", "combine" } do list[#list + 1] = self[part] end
+  list[#list + 1] = self.scores
+  return list
+end
+
+--- Makes the weights.
 function Decoder:build()
-  local width = self.outputs
-  if self.ids then
-    self.embedding:build{ -1, -1 }
-    width = self.embedding.output_dim
+  local features = self.features
+  if self.words then
+    self.words:build{ -1, -1 }
+    features = self.words.output_dim
   end
-  for _, cell in ipairs(self.cells) do
-    cell:build{ -1, -1, width }
-    width = cell.state_units
+  for _, layer in ipairs(self.layers) do
+    layer:build{ -1, -1, features }
+    features = layer.state_size[1]
   end
-  if self.attention then self.attention:build() end
-  if self.dropout then self.dropout:build{ -1, -1, width } end
-  self.output:build{ -1, -1, width }
+  if self.drop then self.drop:build{ -1, -1, features } end
+  if self.attend then
+    local memory = self.memory_features
+    if self.query then self.query:build{ -1, -1, features } end
+    if self.key then self.key:build{ -1, -1, memory } end
+    local query = self.query and self.query.units or features
+    self.attend:build{ { -1, -1, query }, { -1, -1, memory }, { -1, -1, self.key and self.key.units or memory } }
+    self.combine:build{ -1, -1, memory + features }
+    features = self.combine.units
+  end
+  self.scores:build{ -1, -1, features }
 end
 
---- The sizes of the states, in order, and the name of the layer that each belongs to.
-function Decoder:state_sizes()
-  local sizes, names = {}, {}
-  for _, cell in ipairs(self.cells) do
-    for i = 1, cell:state_count() do
-      sizes[#sizes + 1], names[#names + 1] = cell.state_size[i], cell.name
-    end
-  end
-  return sizes, names
+--- What attention looks at: steps (B, S, E), their mask, and the keys that follow from them.
+function Decoder:remember(values, mask)
+  return { values = values, mask = mask, keys = self.key and self.key(values) or values }
 end
 
---- Some steps.
--- @tparam tensor x (B, T) ids or (B, T, D)
--- @tparam {tensor,...} given states, (B, size) each
--- @tparam table|nil memory what the attention remembered
--- @tparam table call `mask` (B, T) and `training`
--- @treturn tensor outputs (B, T, K); of ids the logits
--- @treturn {tensor,...} the states after the last step
--- @treturn tensor|nil mask of the outputs
--- @treturn tensor|nil weights of the attention (B, T, S)
-function Decoder:run(x, given, memory, call)
-  local mask, training, new, weights = call.mask, call.training, {}, nil
-  if self.embedding then
-    local y = self.embedding(x, { mask = mask, training = training })
-    x, mask = y, self.embedding:compute_mask(x, mask)
-  end
-  for _, cell in ipairs(self.cells) do
-    local count = cell:state_count()
-    local own = table.move(given, #new + 1, #new + count, 1, {})
-    local results = table.pack(cell(x, { mask = mask, training = training, initial_state = own,
+--- The recurrent layers over tokens (B, T) or vectors (B, T, K).
+-- @tparam table states of each layer a list of tensors
+-- @treturn tensor (B, T, units)
+-- @treturn table the states after the last step
+function Decoder:run(previous, mask, states, training)
+  local x, after = self.words and self.words(previous) or previous, {}
+  for i, layer in ipairs(self.layers) do
+    if self.drop then x = self.drop(x, { training = training }) end
+    local results = table.pack(layer(x, { mask = mask, training = training, initial_state = states[i],
       return_state = true }))
-    x = results[1]
-    table.move(results, 2, count + 1, #new + 1, new)
+    x, after[i] = results[1], table.move(results, 2, layer.states + 1, 1, {})
   end
-  if self.attention then x, weights = self.attention:attend(x, memory, training) end
-  if self.dropout then x = self.dropout(x, { training = training }) end
-  return self.output(x), new, mask, weights
+  return x, after
 end
 
-return decoder
+--- Scores (B, T, outputs) of what the recurrent layers gave, and the weights of attention (B, T, S).
+function Decoder:score(y, memory, training)
+  local weights
+  if self.drop then y = self.drop(y, { training = training }) end
+  if self.attend then
+    local context
+    context, weights = self.attend({ self.query and self.query(y) or y, memory.values, memory.keys },
+      { mask = { [2] = memory.mask }, training = training, return_attention_scores = true })
+    y = self.combine(ops.concat({ context, y }, 3))
+  end
+  return self.scores(y), weights
+end
+
+-- 1 for a share `rate` of the rows.
+local function chance(rows, rate, stream)
+  if rate <= 0 or rate >= 1 then return ops.ones{ rows } * (rate > 0 and 1 or 0) end
+  return ops.greater(ops.dropout(ops.ones{ rows }, 1 - rate, stream), 0)
+end
+
+-- What is fed next: for some rows the decoder's own output, for the others the truth.
+local function choose(self, truth, y, memory, rate)
+  return ops.no_grad(function()
+    local own = self:score(y, memory, false)
+    local shape, given = truth:shape(), ops.as_real(truth)
+    if self.words then own = ops.as_real(ops.argmax_ids(own, 3)) end
+    local fed = chance(shape[1], rate, self.owner.random):reshape(#shape == 2 and { -1, 1 } or { -1, 1, 1 })
+    if self.words then fed = fed * ops.not_zero(truth) end -- padding stays
+    local mixed = given + (own - given) * fed
+    return self.words and ops.as_ids(mixed) or mixed
+  end)
+end
+
+--- The recurrent layers over a sequence of which a share `rate` of the tokens is what the decoder itself
+-- would have said (scheduled sampling; Bengio et al., 2015), step by step.
+function Decoder:run_scheduled(previous, mask, states, memory, rate)
+  local steps, outputs, fed = previous:size(2), {}, previous:narrow(2, 1, 1)
+  for t = 1, steps do
+    local y
+    y, states = self:run(fed, mask and mask:narrow(2, t, 1), states, true)
+    outputs[t] = y
+    if t < steps then fed = choose(self, previous:narrow(2, t + 1, 1), y, memory, rate) end
+  end
+  return ops.concat(outputs, 2)
+end
+
+return Decoder

@@ -1,346 +1,171 @@
---- decode: sequences from a trained model, greedily in whole batches, or one source at a time by
--- marea.generate (sampling, beams).
+--- Sequences out of a decoder: many at once by the likeliest token, or one by sampling and beam search.
 -- @module marea.builders.decoding
 local generate = require "marea.generate"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
-local sources = require "marea.builders.pairs"
 local states = require "marea.nn.states"
-local texts = require "marea.generate.texts"
+local vocabularies = require "marea.builders.vocabularies"
 
 local decoding = {}
 
-local function keep(list)
-  return states.new(list):keep()
+-- States by layer as one list, and back.
+local function flatten(by_layer)
+  local list = {}
+  for _, tensors in ipairs(by_layer) do table.move(tensors, 1, #tensors, #list + 1, list) end
+  return list
 end
 
--- The context of sources x (N, …), which outlives every tape.
-local function encode(model, x)
-  local _ <close> = ops.tape()
-  return ops.no_grad(function()
-    local context = model:encode(x, nil, false)
-    local kept = { states = keep(context.states) }
-    if context.memory then
-      kept.memory = {}
-      for name, tensor in pairs(context.memory) do kept.memory[name] = tensor:clone() end
-    end
-    return kept
-  end)
-end
-
--- The context of some of the rows: ids from 0.
-local function choose(context, rows)
-  local ids = ops.as_ids(rows)
-  local chosen = { states = context.states:rows(ids) }
-  if context.memory then
-    chosen.memory = {}
-    for name, tensor in pairs(context.memory) do chosen.memory[name] = ops.take(tensor, ids) end
+local function by_layer(decoder, list)
+  local result, at = {}, 0
+  for i, layer in ipairs(decoder.layers) do
+    result[i] = table.move(list, at + 1, at + layer.states, 1, {})
+    at = at + layer.states
   end
-  return chosen
+  return result
 end
 
--- One step for ids: logits (n, V) without what may not be said, and new states; both outlive the tape.
-local function step(model, ids, given, memory)
-  local _ <close> = ops.tape()
+local function constant_ids(rows, id)
+  return ops.zeros({ rows, 1 }, { dtype = "int32" }):fill_(id)
+end
+
+-- One step of all rows: the next ids (B, 1), states that outlive the tape, weights of attention (B, S).
+local function step(model, fed, list, memory)
+  local _ <close> = ops.tape{ retain_grad = false }
   return ops.no_grad(function()
-    local x = ops.as_ids(ids):reshape{ #ids, 1 }
-    local y, new = model.decoder:run(x, given, memory, { training = false })
-    return (y + model:hidden_ids()):reshape{ #ids, -1 }:clone(), keep(new)
+    local y, after = model.decoder:run(fed, nil, by_layer(model.decoder, list), false)
+    local logits, weights = model.decoder:score(y, memory, false)
+    local ids = ops.argmax_ids(logits, 3):clone()
+    return ids, states.new(flatten(after)):keep(),
+      weights and weights:reshape{ weights:size(1), weights:size(3) }:clone()
   end)
 end
 
--- A source for marea.generate --------------------------------------------------------------------
+-- The likeliest token at each step, for all rows of a batch side by side.
+local function greedy(model, begun, most)
+  local rows, target = begun.rows, model.target
+  local results, weights, live = {}, {}, rows
+  for i = 1, rows do results[i], weights[i] = {}, {} end
+  local fed, list, ended = constant_ids(rows, target.start_id), flatten(begun.states), {}
+  for _ = 1, most do
+    local seen
+    fed, list, seen = step(model, fed, list, begun.memory)
+    for i, row in ipairs(fed:totable()) do
+      if row[1] == target.stop_id and not ended[i] then
+        ended[i], live = true, live - 1
+      elseif not ended[i] then
+        table.insert(results[i], row[1])
+        if seen then table.insert(weights[i], seen:select(1, i):totable()) end
+      end
+    end
+    if live == 0 then break end
+  end
+  return results, weights
+end
+
+-- ---- one sequence, by marea.generate ------------------------------------------------------------
 
 local Source = {}
 Source.__index = Source
 
---- Logits and new states for n hypotheses of the one source.
-function Source:advance(tokens, given)
-  local n, joined = #tokens, {}
-  for j, first in ipairs(self.context.states) do
-    local rows = {}
-    for i = 1, n do rows[i] = given[i] and given[i][j] or first end
-    joined[j] = n == 1 and rows[1] or ops.concat(rows, 1)
-  end
-  local logits, new = step(self.model, tokens, joined, self:memory(n))
+-- Row i of each state; `given[i]` nil: the states that the encoder handed over.
+local function stack(self, given, n)
   local list = {}
-  for i = 1, n do list[i] = n == 1 and new or new:rows{ i - 1 } end
-  return logits, list
-end
-
--- The memory for n hypotheses.
-function Source:memory(n)
-  if not self.context.memory then return nil end
-  if n == 1 then return self.context.memory end
-  if not self.memories[n] then
-    local rows = {}
-    for i = 1, n do rows[i] = 0 end
-    self.memories[n] = choose(self.context, rows).memory
-  end
-  return self.memories[n]
-end
-
-local function source_of(model, x)
-  return setmetatable({ model = model, context = encode(model, x), memories = {} }, Source)
-end
-
-local function require_ids(model, who)
-  if not model.decoder.ids then model:fail("%s: gives vectors; only ids can be drawn or searched", who) end
-end
-
-local function require_built(model, who)
-  if not model.built then model:fail("%s: has no weights yet; fit it first", who) end
-end
-
---- What marea.generate reads: `generate.tokens(model:source_of(x), { start = model.marks.start, … })`.
--- @tparam any source one text, or one row of ids or vectors in a list
--- @treturn table with the method `advance`
-function decoding.source_of(model, source)
-  require_built(model, "source_of")
-  require_ids(model, "source_of")
-  local x = model:read_source("source_of", type(source) == "string" and { source } or source)
-  if x:size(1) ~= 1 then model:fail("source_of: takes one source, got %d", x:size(1)) end
-  return source_of(model, x)
-end
-
--- Batches -------------------------------------------------------------------------------------------
-
--- Takes up the new ids; returns the places (from 0) of the rows that go on, and their ids.
-local function note(best, active, results, stop)
-  local rows, ids, still = {}, {}, {}
-  for i, id in ipairs(best) do
-    if id ~= stop then
-      table.insert(results[active[i]], id)
-      rows[#rows + 1], ids[#ids + 1], still[#still + 1] = i - 1, id, active[i]
-    end
-  end
-  return rows, ids, still
-end
-
--- The likeliest ids of each row until the stop mark; rows that are done are left out of the next steps.
-local function greedy_batch(model, x, longest)
-  local context, results, active, ids = encode(model, x), {}, {}, {}
-  for i = 1, x:size(1) do results[i], active[i], ids[i] = {}, i, model.marks.start end
-  for _ = 1, longest do
-    local logits
-    logits, context.states = step(model, ids, context.states, context.memory)
-    local best = ops.argmax_ids(logits, 2):totable()
-    local rows
-    rows, ids, active = note(best, active, results, model.marks.stop)
-    if #rows == 0 then break end
-    if #rows < #best then context = choose(context, rows) end
-  end
-  return results
-end
-
--- Vectors (B, steps, D), each step reading the one before.
-local function run_vectors(model, x, steps)
-  local _ <close> = ops.tape()
-  return ops.no_grad(function()
-    local context, outputs = model:encode(x, nil, false), {}
-    local current = context.states
-    local y = ops.zeros{ x:size(1), 1, model.decoder.outputs }
-    for t = 1, steps do
-      y, current = model.decoder:run(y, current, context.memory, { training = false })
-      outputs[t] = y
-    end
-    return ops.concat(outputs, 2):clone()
-  end)
-end
-
-local function each_batch(x, size, f)
-  for first = 1, x:size(1), size do
-    f(x:narrow(1, first, math.min(size, x:size(1) - first + 1)))
-  end
-end
-
--- Methods -------------------------------------------------------------------------------------------
-
-local beam_options = { "length_penalty", "penalty" }
-local rule_options = { "temperature", "top_k", "top_p", "min_p", "repetition_penalty" }
-
-local declared = { method = options.optional, beam = options.optional, n_best = 1,
-  max_length = options.optional, batch_size = 64, seed = options.optional, details = false,
-  return_attention = false }
-for _, list in ipairs{ beam_options, rule_options } do
-  for _, name in ipairs(list) do declared[name] = options.optional end
-end
-
-local methods = { "greedy", "sample", "beam" }
-
--- Options of other methods have no say and would mislead.
-local function refuse_foreign(model, read)
-  local owner = { seed = "sample", beam = "beam" }
-  for _, name in ipairs(beam_options) do owner[name] = "beam" end
-  for _, name in ipairs(rule_options) do owner[name] = "sample" end
-  for name, method in pairs(owner) do
-    if read[name] ~= nil and read.method ~= method then
-      model:fail("decode: %s belongs to the method %q, the method is %q", name, method, read.method)
-    end
-  end
-end
-
-local function read_options(model, given)
-  local read = options.read("decode", given, declared)
-  if read.method == nil then read.method = read.beam ~= nil and "beam" or "greedy" end
-  options.choice("decode", "method", read.method, methods)
-  refuse_foreign(model, read)
-  if read.method == "beam" then read.beam = options.integer("decode", "beam", read.beam or 5) end
-  for _, name in ipairs{ "n_best", "batch_size" } do
-    read[name] = options.integer("decode", name, read[name])
-  end
-  read.max_length = options.integer("decode", "max_length", read.max_length or model.max_length)
-  if read.n_best > 1 and read.method ~= "beam" then
-    model:fail("decode: n_best is %d, but %s gives one sequence; use method = \"beam\"", read.n_best,
-      read.method)
-  end
-  return read
-end
-
-local function hypothesis_of_tokens(source, read, given)
-  local made = { tokens = {}, probabilities = {}, log_probability = 0 }
-  for token, probability in generate.tokens(source, given) do
-    table.insert(made.tokens, token)
-    table.insert(made.probabilities, probability)
-    made.log_probability = made.log_probability + math.log(probability)
-  end
-  made.finished = #made.tokens < read.max_length
-  return { made }
-end
-
--- The hypotheses of one source, by marea.generate.
-local function hypotheses(model, x, read, number)
-  local given = { start = model.marks.start, stop = model.marks.stop, max_length = read.max_length }
-  local source = source_of(model, x)
-  if read.method == "beam" then
-    for _, name in ipairs(beam_options) do given[name] = read[name] end
-    given.width, given.n_best = read.beam, read.n_best
-    return generate.beam(source, given)
-  end
-  for _, name in ipairs(rule_options) do given[name] = read[name] end
-  given.greedy = read.method == "greedy"
-  -- Each source has its own numbers, whatever comes before it.
-  if read.seed then
-    given.stream = ops.new_stream(options.integer("decode", "seed", read.seed, math.mininteger), number - 1)
-  end
-  return hypothesis_of_tokens(source, read, given)
-end
-
-local function add_texts(model, list)
-  local tokenizer = model.tokenizers.target
-  for _, made in ipairs(list) do
-    if tokenizer then made.text = texts.decode(tokenizer, made.tokens) end
+  for k, first in ipairs(self.first) do
+    local parts = {}
+    for i = 1, n do parts[i] = given[i] and given[i][k] or first end
+    list[k] = n == 1 and parts[1] or ops.concat(parts, 1)
   end
   return list
 end
 
--- The results of ids, as lists of hypotheses.
-local function search(model, x, read)
-  local results = {}
-  if read.method == "greedy" and not read.details then
-    each_batch(x, read.batch_size, function(batch)
-      for _, tokens in ipairs(greedy_batch(model, batch, read.max_length)) do
-        results[#results + 1] = { { tokens = tokens } }
-      end
-    end)
-  else
-    for i = 1, x:size(1) do results[i] = hypotheses(model, x:narrow(1, i, 1), read, i) end
-  end
-  for _, list in ipairs(results) do add_texts(model, list) end
-  return results
-end
-
-local function decode_vectors(model, x, read)
-  if read.method ~= "greedy" then require_ids(model, "decode: method " .. read.method) end
-  if read.details or read.return_attention then require_ids(model, "decode: details and attention") end
-  local list = {}
-  each_batch(x, read.batch_size, function(batch)
-    list[#list + 1] = run_vectors(model, batch, model.steps or read.max_length)
+--- What marea.generate asks: logits (n, V) after one more token for each of n hypotheses. They are as
+-- many queries of one memory.
+function Source:advance(tokens, given)
+  local n, decoder = #tokens, self.model.decoder
+  local _ <close> = ops.tape{ retain_grad = false }
+  return ops.no_grad(function()
+    local fed = ops.tensor(tokens, { dtype = "int32" }):reshape{ n, 1 }
+    local y, after = decoder:run(fed, nil, by_layer(decoder, stack(self, given, n)), false)
+    local logits = decoder:score(y:reshape{ 1, n, y:size(3) }, self.memory, false)
+    local new, list = {}, flatten(after)
+    for i = 1, n do
+      local row = {}
+      for k, tensor in ipairs(list) do row[k] = tensor:narrow(1, i, 1):clone() end
+      new[i] = states.new(row)
+    end
+    return logits:reshape{ n, logits:size(3) }:clone(), new
   end)
-  return #list == 1 and list[1] or ops.concat(list, 1)
 end
 
---- The sequences that the model makes of sources.
---
--- Greedily (the default) whole batches step at once; "sample" and "beam" go through marea.generate
--- source by source. Padding and the start mark are never said; the stop mark ends and is left out.
--- @tparam string|table|tensor source one text, texts, rows of ids (N, S), vectors
--- @tparam[opt] table given `method` "greedy", "sample" or "beam" (the default when `beam` is given),
--- `max_length` (the builder's), `batch_size` 64; for "sample" `temperature`, `top_k`, `top_p`, `min_p`,
--- `repetition_penalty`, `seed`; for "beam" `beam` (5 hypotheses), `n_best` (1), `length_penalty`,
--- `penalty`, all as in marea.generate; `details`; `return_attention`
--- @treturn any for each source its text where the target has a tokenizer, else its ids; of one bare
--- string just its text. With `details`, or `n_best` above 1: for each a list of { tokens, text,
--- log_probability, probabilities, finished, score (of a beam) }. Models of vectors give (N, steps, D).
--- @treturn table|nil with `return_attention`: what attention_weights gives for the best of each
--- @raise for options out of range, and naming the source that is empty
-function decoding.decode(model, source, given)
-  require_built(model, "decode")
-  local read = read_options(model, given)
-  local one = type(source) == "string"
-  local x = model:read_source("decode", one and { source } or source)
-  if not model.decoder.ids then return decode_vectors(model, x, read) end
-  if read.n_best > 1 then read.details = true end
-  local results, best, plain = search(model, x, read), {}, {}
-  for i, list in ipairs(results) do
-    best[i] = list[1] and list[1].tokens or {}
-    plain[i] = read.details and list or list[1] and (list[1].text or list[1].tokens) or best[i]
+--- A source for marea.generate of one encoded sample.
+function decoding.source(model, begun)
+  return setmetatable({ model = model, first = flatten(begun.states), memory = begun.memory }, Source)
+end
+
+local method_options = { method = "greedy", max_length = options.optional, batch_size = 64,
+  attention = false, width = 5, n_best = 1, length_penalty = 1, penalty = "length", temperature = 1,
+  top_k = 0, top_p = 1, min_p = 0, repetition_penalty = 1, seed = options.optional }
+
+--- The options of `decode`, checked.
+function decoding.read(model, given)
+  local who = model.class_name .. ":decode"
+  local read = options.read(who, given, method_options)
+  options.choice(who, "method", read.method, { "greedy", "sample", "beam" })
+  options.boolean(who, "attention", read.attention)
+  read.batch_size = options.integer(who, "batch_size", read.batch_size)
+  read.width = options.integer(who, "width (of the beam)", read.width)
+  read.max_length = options.integer(who, "max_length", read.max_length or model.max_length)
+  if read.attention and (read.method ~= "greedy" or not model.attention) then
+    error(who .. ": the weights of attention are there for method = \"greedy\" of a model with attention", 0)
   end
-  local attention = read.return_attention and model:attention_weights(x, best) or nil
-  return one and plain[1] or plain, attention
+  return read
 end
 
--- Attention -----------------------------------------------------------------------------------------
-
--- The words of ids, where there is a tokenizer.
-local function labels_of(tokenizer, ids)
-  local labels = {}
-  for i, id in ipairs(ids) do labels[i] = tokenizer and tokenizer:word_of(id) or tostring(id) end
-  return labels
-end
-
--- Whether the weights of each place of a row are to be seen.
-local function visible(row)
-  local places = {}
-  for i, id in ipairs(row) do if id ~= 0 then places[#places + 1] = i end end
-  return places
-end
-
-local function alignment(model, rows, source, target)
-  local from, to = source and visible(source) or nil, visible(target)
-  local cut, ids, said = {}, {}, {}
-  for i, t in ipairs(to) do
-    said[i], cut[i] = target[t], {}
-    for j, s in ipairs(from or {}) do cut[i][j] = rows[t][s] end
-    if not from then cut[i] = rows[t] end
+local function beam(model, begun, read)
+  local found = generate.beam(decoding.source(model, begun), { start = model.target.start_id,
+    stop = model.target.stop_id, max_length = read.max_length, width = read.width, n_best = read.n_best,
+    length_penalty = read.length_penalty, penalty = read.penalty })
+  for _, hypothesis in ipairs(found) do
+    hypothesis.output = vocabularies.show(model.target, hypothesis.tokens)
   end
-  for j, s in ipairs(from or {}) do ids[j] = source[s] end
-  return { weights = ops.tensor(cut), source = source and labels_of(model.tokenizers.source, ids) or nil,
-    target = labels_of(model.tokenizers.target, said) }
+  return found
 end
 
---- Where the decoder looks while it reads a target: for each pair { weights (T, S): a row for each word
--- of the target and its stop mark, a column for each of the source; `source`, `target`: their words }.
--- @tparam any source as for decode
--- @tparam any target as for fit
-function decoding.attention_weights(model, source, target)
-  require_built(model, "attention_weights")
-  if not model.decoder.attention then
-    model:fail("attention_weights: has no attention; build it with attention = \"general\"")
+local function sample(model, begun, read, seed)
+  local ids = {}
+  for token in generate.tokens(decoding.source(model, begun), { start = model.target.start_id,
+    stop = model.target.stop_id, max_length = read.max_length, temperature = read.temperature,
+    top_k = read.top_k, top_p = read.top_p, min_p = read.min_p, seed = seed,
+    repetition_penalty = read.repetition_penalty }) do
+    ids[#ids + 1] = token
   end
-  local x, y = sources.read(model, "attention_weights", source, target)
-  local results = {}
-  for i = 1, x[1]:size(1) do
-    local _ <close> = ops.tape()
-    local one, teacher = x[1]:narrow(1, i, 1), x[2]:narrow(1, i, 1)
-    local _, _, _, rows = ops.no_grad(function()
-      local context = model:encode(one, nil, false)
-      return model.decoder:run(teacher, context.states, context.memory, { training = false })
-    end)
-    results[i] = alignment(model, rows:select(1, 1):totable(),
-      model.reads_ids and one:select(1, 1):totable() or nil, y:narrow(1, i, 1):select(1, 1):totable())
+  return ids
+end
+
+--- Sequences for `count` samples. `begin(first, last)` encodes a range of them: { rows, states, memory }.
+-- @treturn table texts, or lists of ids; with n_best > 1 a list of hypotheses for each sample
+-- @treturn table with `attention`, for each sample its weights: a row of the source's steps a token
+function decoding.run(model, count, begin, read)
+  local results, attention = {}, {}
+  local size = read.method == "greedy" and read.batch_size or 1
+  for first = 1, count, size do
+    local last = math.min(first + size - 1, count)
+    local begun = ops.no_grad(function() return begin(first, last) end)
+    if read.method == "greedy" then
+      local rows, weights = greedy(model, begun, read.max_length)
+      for i, ids in ipairs(rows) do
+        results[#results + 1] = vocabularies.show(model.target, ids)
+        attention[#attention + 1] = weights[i]
+      end
+    elseif read.method == "beam" then
+      local found = beam(model, begun, read)
+      results[#results + 1] = read.n_best > 1 and found or found[1].output
+    else
+      results[#results + 1] = vocabularies.show(model.target,
+        sample(model, begun, read, read.seed and read.seed + first - 1))
+    end
   end
-  return results
+  return results, read.attention and attention or nil
 end
 
 return decoding

@@ -1,182 +1,245 @@
---- Sequence → sequence of another length: an encoder, whose last states the decoder begins in (Sutskever
--- et al., 2014), with or without attention over the encoder's steps.
+--- encoder_decoder: a sequence to another one of another length (Sutskever, Vinyals & Le, 2014; Cho et
+-- al., 2014), with or without attention (Bahdanau, Cho & Bengio, 2015; Luong, Pham & Manning, 2015).
 --
--- Attention comes after the decoder's recurrence (Luong et al., 2015), so that training with teacher
--- forcing runs each recurrent layer once over the whole sequence. Their input feeding, where the decoder
--- reads the attention's last output, is not offered: it would need a step after another in training,
--- which costs most of the speed for about one point of BLEU (their table 1).
+--     local model = marea.builders.encoder_decoder{ source = { tokenizer = english },
+--       target = { tokenizer = spanish }, units = 128, attention = "general", bidirectional = true }
+--     model:fit(sentences, translations, { epochs = 10, validation_split = 0.1 })
+--     print(model:decode("I am cold"))
+--     print(model:decode("I am cold", { method = "beam", width = 5 }))
+--
+-- The encoder's last states are the decoder's first ones (through a layer of their own when it is
+-- bidirectional). Padding hides itself: id 0.
 -- @module marea.builders.encoder_decoder
-local decoder = require "marea.builders.decoder"
-local feeding = require "marea.builders.feeding"
-local generating = require "marea.builders.generating"
+local base = require "marea.model.base"
+local Decoder = require "marea.builders.decoder"
+local decoding = require "marea.builders.decoding"
 local Layer = require "marea.nn.layer"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
-local sources = require "marea.builders.pairs"
-local parts = require "marea.builders.parts"
+local recurrent = require "marea.builders.recurrent"
 local registry = require "marea.nn.registry"
+local sequence = require "marea.sequence"
+local teaching = require "marea.builders.teaching"
+local vocabularies = require "marea.builders.vocabularies"
 
-local room = {}
+local declared = { source = options.required, target = options.required, attention = false,
+  bidirectional = false, max_length = 50, scheduled_sampling = 0 }
+for name, default in pairs(recurrent.options) do declared[name] = default end
 
-local who <const> = "encoder_decoder"
-
-local declared = parts.options{ source = options.required, target = options.required,
-  bidirectional = false, attention = false, scheduled_sampling = 0, max_length = 100 }
-local own = { trainable = true }
-for name, default in pairs(declared) do own[name] = default end
-for _, name in ipairs{ "optimizer", "loss", "metrics" } do own[name] = nil end
-
-local Class = Layer:extend("EncoderDecoder", {
+--- A model whose `fit` and `evaluate` take sources and targets, and whose `decode` takes sources.
+--
+-- `source` and `target`: { tokenizer = } or { vocabulary = number of ids }, with `embedding` (64),
+-- `weights` and `trainable` as for nn.Embedding; the source may be { features = D } instead, for
+-- sequences of vectors. The target's `start` and `stop` marks are tokens or ids of the vocabulary, or,
+-- when they are not given, two ids more. `cell` ("LSTM"), `units` (64), `num_layers` (1), `cell_options`
+-- (of the cell's class), `bidirectional` (false: the encoder), `dropout` (0: before each recurrent layer
+-- and before the scores), `attention` (false, "dot", "general" or "additive"), `max_length` (50: words
+-- of a target), `scheduled_sampling` (0: the share of tokens that the decoder feeds itself in training;
+-- or { from = 0, to = 0.5, epochs = 10 }).
+local EncoderDecoder = Layer:extend("EncoderDecoder", {
   builtin = true,
   masking = "pass",
   takes_list = true,
-  options = own,
+  options = declared,
 })
-room.class = Class
 
-generating.extend(Class)
+base(EncoderDecoder)
+teaching.extend(EncoderDecoder)
 
-local function check(plan)
-  parts.check(who, plan)
-  options.boolean(who, "bidirectional", plan.bidirectional)
-  if plan.attention then
-    options.choice(who, "attention", plan.attention, { "dot", "general", "additive" })
-  end
-  feeding.check(who, plan.scheduled_sampling)
-  plan.max_length = options.integer(who, "max_length", plan.max_length)
-end
-
--- The layers that read the source before the recurrence.
-local function source_layers(self)
-  local source = self.plan.source
-  if self.reads_ids then
-    self.source_embedding = parts.embedding(source, "encoder_embedding", true)
-    return { self.source_embedding }
-  end
-  return source.mask_value ~= nil and { nn.Masking{ source.mask_value, name = "encoder_masking" } } or {}
-end
-
-local function joined_sizes(self, cell)
-  local forward = cell.forward or cell
-  local sizes = {}
-  for i, size in ipairs(forward.state_size) do sizes[i] = self.plan.bidirectional and 2 * size or size end
-  return sizes
-end
-
--- A Dense layer for each state whose size the decoder does not share, such as both directions joined.
+-- The layers that make a bidirectional encoder's states the decoder's.
 local function make_bridges(self)
-  local sizes, place, bridges = self.decoder:state_sizes(), 0, {}
-  for i, cell in ipairs(self.encoder) do
-    for k, size in ipairs(joined_sizes(self, cell)) do
-      place = place + 1
-      if size ~= sizes[place] then
-        local layer = nn.Dense{ sizes[place], name = ("bridge_%d_%d"):format(i, k) }
-        bridges[place] = layer
-        table.insert(self.layers, layer)
-      end
+  self.bridges = {}
+  for i, layer in ipairs(self.decoder.layers) do
+    self.bridges[i] = {}
+    for k, width in ipairs(layer.state_size) do
+      self.bridges[i][k] = nn.Dense{ width, activation = k == 1 and "tanh" or nil,
+        name = ("bridge_%d_%s"):format(i, k == 1 and "h" or "c") }
     end
   end
-  return bridges
 end
 
-function Class:init()
-  local plan = generating.take_plan(self)
-  check(plan)
-  plan.source, self.reads_ids = parts.read_input(who, "source", plan.source)
-  plan.target, self.marks = sources.read_target(who, plan.target, true)
-  self.target, self.max_length = plan.target, plan.max_length
-  self.tokenizers = { source = plan.source.tokenizer, target = plan.target.tokenizer }
-  self.readers = source_layers(self)
-  self.encoder = parts.stack(plan, "encoder", plan.attention ~= false, plan.bidirectional)
-  local last = self.encoder[#self.encoder]
-  local width = (last.forward or last).state_units * (plan.bidirectional and 2 or 1)
-  self.decoder = decoder.new(who, plan, width)
-  for _, list in ipairs{ self.readers, self.encoder, self.decoder.layers } do
-    table.move(list, 1, #list, #self.layers + 1, self.layers)
+local function make_encoder(self)
+  self.source_words = recurrent.reader(self.from, "source_words")
+  self.encoder = {}
+  for i = 1, self.num_layers do
+    self.encoder[i] = recurrent.layer(self, "encoder_" .. i, true, self.bidirectional)
   end
-  self.bridges = make_bridges(self)
+  if self.dropout > 0 then self.encoder_drop = nn.Dropout{ self.dropout, name = "encoder_dropout" } end
+end
+
+local function list_layers(self)
+  local list = { self.source_words }
+  table.move(self.encoder, 1, #self.encoder, #list + 1, list)
+  list[#list + 1] = self.encoder_drop
+  for _, row in ipairs(self.bridges or {}) do table.move(row, 1, #row, #list + 1, list) end
+  local rest = self.decoder:children()
+  return table.move(rest, 1, #rest, #list + 1, list)
+end
+
+function EncoderDecoder:init()
+  local who = self.class_name
+  recurrent.check(self)
+  self.from, self.source = vocabularies.read(who, "source", self.source), nil
+  self.target = vocabularies.read(who, "target", self.target)
+  if not self.target.vocabulary then
+    error(who .. ": the target must be words; marea.builders.one_to_many gives vectors", 0)
+  end
+  if self.attention then options.choice(who, "attention", self.attention, { "dot", "general", "additive" }) end
+  options.boolean(who, "bidirectional", self.bidirectional)
+  self.max_length = options.integer(who, "max_length", self.max_length)
+  teaching.read_schedule(self)
+  self.target_size = vocabularies.add_marks(who, "target", self.target)
+  make_encoder(self)
+  local width = self.encoder[#self.encoder]
+  width = self.bidirectional and width.forward.state_size[1] * 2 or width.state_size[1]
+  self.decoder = Decoder.new(self, { size = self.target_size, side = self.target,
+    outputs = self.target_size, attention = self.attention, memory_features = width })
+  if self.bidirectional then make_bridges(self) end
+  self.layers = list_layers(self)
   self.children = self.layers
   if not registry.loading() then self:build(self:declared_shape()) end
 end
 
---- The shapes of the inputs: { source, teacher }.
-function Class:declared_shape()
-  local teacher = self.decoder.ids and { -1, -1 } or { -1, -1, self.target.features }
-  return { self.reads_ids and { -1, -1 } or { -1, -1, self.plan.source.features }, teacher }
-end
-
-function Class:build_weights()
-  self.input_shape = self:declared_shape()
-  local shape = self.input_shape[1]
-  for _, layers in ipairs{ self.readers, self.encoder } do
-    for _, layer in ipairs(layers) do
-      layer:build(shape)
-      shape = layer:output_shape(shape)
-    end
+function EncoderDecoder:build_weights()
+  local features = self.from.features or self.source_words:build{ -1, -1 }.output_dim
+  for _, layer in ipairs(self.encoder) do
+    if self.encoder_drop then self.encoder_drop:build{ -1, -1, features } end
+    layer:build{ -1, -1, features }
+    features = layer:output_shape({ -1, -1, features })[3]
+  end
+  for i, row in ipairs(self.bridges or {}) do
+    for k, bridge in ipairs(row) do bridge:build{ -1, 2 * self.decoder.layers[i].state_size[k] } end
   end
   self.decoder:build()
-  local place = 0
-  for _, cell in ipairs(self.encoder) do
-    for _, size in ipairs(joined_sizes(self, cell)) do
-      place = place + 1
-      if self.bridges[place] then self.bridges[place]:build{ -1, size } end
+end
+
+-- What models tell training and saving about themselves.
+
+function EncoderDecoder.input_names() return { "source", "previous" } end
+
+function EncoderDecoder.output_names() return { "target" } end
+
+function EncoderDecoder:declared_shape()
+  return { self.from.features and { -1, -1, self.from.features } or { -1, -1 }, { -1, -1 } }
+end
+
+function EncoderDecoder:head_shapes() return { { -1, -1, self.target_size } } end
+
+function EncoderDecoder:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
+
+function EncoderDecoder:embeddings_of(i)
+  local words = i == 1 and self.source_words or i == 2 and self.decoder.words
+  return { words or nil }, words ~= nil
+end
+
+function EncoderDecoder.fixed_width() return false end
+
+function EncoderDecoder:get_config()
+  return vocabularies.config_of(self, declared)
+end
+
+-- Running -----------------------------------------------------------------------------------------
+
+-- Forward states, then backward ones → one of each kind.
+local function hand_over(self, i, list)
+  local row = self.bridges and self.bridges[i]
+  if not row then return list end
+  local merged = {}
+  for k, bridge in ipairs(row) do merged[k] = bridge(ops.concat({ list[k], list[#row + k] }, 2)) end
+  return merged
+end
+
+--- What the decoder begins with: { rows, states (of each layer), memory }.
+-- @tparam tensor source (B, S) ids or (B, S, D)
+function EncoderDecoder:encode(source, training)
+  local x, mask, list = source, nil, {}
+  if self.source_words then
+    x, mask = self.source_words(source), self.source_words:compute_mask(source)
+  end
+  for i, layer in ipairs(self.encoder) do
+    if self.encoder_drop then x = self.encoder_drop(x, { training = training }) end
+    local results = table.pack(layer(x, { mask = mask, training = training, return_state = true }))
+    x, list[i] = results[1], hand_over(self, i, table.move(results, 2, layer.states + 1, 1, {}))
+  end
+  return { rows = source:size(1), states = list, memory = self.decoder:remember(x, mask) }
+end
+
+--- Scores (B, T, ids) of the tokens that follow `previous`, and their mask.
+-- @tparam {tensor,tensor} x source (B, S) and previous (B, T): the start mark and the target's tokens
+function EncoderDecoder:forward(x, call)
+  local training, previous = call and call.training, ops.as_ids(x[2])
+  if previous:size(2) > self.max_length + 1 then
+    self:fail("the teacher's sequence has %d steps, the decoder allows the start mark and max_length = %d",
+      previous:size(2), self.max_length)
+  end
+  local begun, decoder = self:encode(x[1], training), self.decoder
+  local mask = decoder.words:compute_mask(previous)
+  local rate = training and teaching.rate(self) or 0
+  local y
+  if rate > 0 then
+    y = decoder:run_scheduled(previous, mask, begun.states, begun.memory, rate)
+  else
+    y = decoder:run(previous, mask, begun.states, training)
+  end
+  return decoder:score(y, begun.memory, training), mask
+end
+
+function EncoderDecoder:call(x, call)
+  local y, mask = self:forward(x, call)
+  self.last_mask = mask
+  return y
+end
+
+-- Sources as the encoder reads them: rows of ids, or a tensor of vectors.
+local function read_source(self, where, source)
+  if not self.from.vocabulary then
+    source = ops.as_real(source)
+    local shape = source:shape()
+    if #shape ~= 3 or shape[3] ~= self.from.features then
+      error(("%s is (%s), expected (samples, steps, %d)"):format(where, table.concat(shape, ", "),
+        self.from.features), 0)
     end
+    return source, shape[1]
   end
+  local rows = vocabularies.rows(where, self.from, source)
+  vocabularies.refuse_empty(where, rows)
+  return rows, #rows
 end
 
--- The states of a layer, those of both directions side by side.
-local function join_states(self, results)
-  if not self.plan.bidirectional then return table.move(results, 2, results.n, 1, {}) end
-  local half, list = (results.n - 1) // 2, {}
-  for i = 1, half do list[i] = ops.concat({ results[i + 1], results[i + 1 + half] }, 2) end
-  return list
+local function padded(self, source, first, last)
+  if not self.from.vocabulary then return source:narrow(1, first, last - first + 1) end
+  return (sequence.pad_sequences(table.move(source, first, last, 1, {}), { padding = "post" }))
 end
 
---- What the decoder begins with: { states, memory }.
--- @tparam tensor x sources
--- @tparam[opt] tensor mask (B, S)
--- @tparam[opt] boolean training
-function Class:encode(x, mask, training)
-  local list = {}
-  for _, layer in ipairs(self.readers) do
-    local y = layer(x, { mask = mask, training = training })
-    x, mask = y, layer:compute_mask(x, mask)
+--- Source and target as fit needs them.
+function EncoderDecoder:lesson(who, source, target)
+  local read, rows = read_source(self, who .. ": source", source)
+  local previous, y = teaching.teach(self, who .. ": target", target)
+  if y:size(1) ~= rows then
+    error(("%s: %d sources and %d targets"):format(who, rows, y:size(1)), 0)
   end
-  for _, cell in ipairs(self.encoder) do
-    local results = table.pack(cell(x, { mask = mask, training = training, return_state = true }))
-    x = results[1]
-    for _, state in ipairs(join_states(self, results)) do
-      local bridge = self.bridges[#list + 1]
-      list[#list + 1] = bridge and bridge(state) or state
-    end
-  end
-  local attention = self.decoder.attention
-  return { states = list, memory = attention and attention:remember(x, mask) or nil }
+  return { padded(self, read, 1, rows), previous }, y
 end
 
---- Sources as one tensor.
-Class.read_source = sources.source
-
---- An encoder–decoder: one model with `fit(sources, targets)` and `decode(sources)`.
---
--- @tparam table given `source` and `target` (see marea.builders.parts.read_input; { tokenizer,
--- embedding }, { vocabulary, embedding } or { features }; the target of ids also `start` and `stop`, ids
--- or tokens of its tokenizer, by default "<s>" and "</s>"; of vectors `activation`), `units`,
--- `bidirectional` (false; of the encoder), `attention` (false, "dot", "general" or "additive"; see
--- marea.builders.attending), `max_length` (100; steps of a target at most, with its stop mark),
--- `scheduled_sampling` (0; the share of steps that read the model's own output in training, or
--- function(epoch), which a file does not hold; see marea.builders.feeding), and what
--- marea.builders.parts.options names
--- @treturn EncoderDecoder compiled; other methods: attention_weights, source_of
--- @raise for options out of range, and when the target's vocabulary lacks a mark
-function room.build(given)
-  local read = options.read(who, given, declared)
-  local made = {}
-  for name in pairs(own) do made[name] = read[name] end
-  made.name = read.name or who
-  local model = Class(made)
-  return parts.compile_decoder(model, read)
+--- Targets for sources.
+-- @param source texts (one, or a list) or rows of ids, a padded int32 matrix, or vectors (N, S, D)
+-- @tparam[opt] table given `method` ("greedy": the likeliest token at each step; "beam": `width` (5),
+-- `n_best` (1), `length_penalty` (1), `penalty` as for marea.generate.beam; "sample": `temperature`,
+-- `top_k`, `top_p`, `min_p`, `repetition_penalty`, `seed` as for marea.generate.tokens), `max_length`
+-- (the model's), `batch_size` (64, greedy), `attention` (false; true, greedy: the weights follow)
+-- @treturn table a text (or, without a tokenizer, ids) for each source; one alone for one text; with
+-- n_best > 1 lists of hypotheses with `output`, `tokens`, `score`, `log_probability`
+-- @treturn table with `attention`: for each source a list, for each token the weights of the source's steps
+function EncoderDecoder:decode(source, given)
+  local single = type(source) == "string"
+  local read = decoding.read(self, given)
+  local rows, count = read_source(self, "decode: source", single and { source } or source)
+  local results, attention = decoding.run(self, count, function(first, last)
+    return self:encode(padded(self, rows, first, last), false)
+  end, read)
+  if single then return results[1], attention and attention[1] end
+  return results, attention
 end
 
-return room
+return EncoderDecoder

@@ -1,36 +1,27 @@
---- The four architectures of sequence models, each from one table of options.
+--- Builders: the four shapes of problem with sequences, each as one object with `fit` and `decode`.
 --
--- | builder | from | to |
--- |---|---|---|
--- | `many_to_one` | a sequence | a value or a class |
--- | `one_to_many` | a value | a sequence |
--- | `many_to_many` | a sequence | a value or label at each of its steps |
--- | `encoder_decoder` | a sequence | a sequence of another length |
+-- | | |
+-- |---|---|
+-- | many_to_one | a sequence to a value: the mood of a review, tomorrow's temperature |
+-- | one_to_many | a value to a sequence: a name for a kind, a curve for its parameters |
+-- | many_to_many | a sequence to one of the same length: a tag for each word |
+-- | encoder_decoder | a sequence to one of another length: a translation, a sum |
 --
---     local model = marea.builders.encoder_decoder{
---       source = { tokenizer = english, embedding = 64 },
---       target = { tokenizer = spanish, embedding = 64, start = "<s>", stop = "</s>" },
---       units = 128, attention = "general",
---     }
---     model:fit(english_texts, spanish_texts, { epochs = 10 })
---     print(model:decode("good morning"))
+--     local model = marea.builders.many_to_one{ source = { vocabulary = 10000 }, units = 32 }
+--     model:fit(x, y, { epochs = 3 })
+--     print(model:decode(x)[1])
 --
--- Each gives one model that is compiled already (`optimizer`, `loss`, `metrics`; `compile` changes
--- them) and has fit, evaluate, predict or decode, summary and save; marea.load reads it.
+-- They are made of the layers of marea.nn, are saved by `model:save` and come back by `marea.load`.
 -- @module marea.builders
-local files = { many_to_one = "many_to_one", many_to_many = "many_to_many", one_to_many = "one_to_many",
-  encoder_decoder = "encoder_decoder" }
--- The classes of the models that feed their own output back.
-local classes = { EncoderDecoder = "encoder_decoder", OneToMany = "one_to_many" }
+local places = { many_to_one = "marea.builders.many_to_one", one_to_many = "marea.builders.one_to_many",
+  many_to_many = "marea.builders.many_to_many", encoder_decoder = "marea.builders.encoder_decoder" }
 
 return setmetatable({}, {
   __index = function(builders, name)
-    local file = files[name] or classes[name]
-    if not file then return nil end
-    local room = require("marea.builders." .. file)
-    local value = files[name] and room.build or room.class
-    rawset(builders, name, value)
-    return value
+    if not places[name] then return nil end
+    local class = require(places[name])
+    rawset(builders, name, class)
+    return class
   end,
-  lazy = { files, classes }, -- for completion in the REPL
+  lazy = { places },
 })

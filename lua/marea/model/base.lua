@@ -79,7 +79,6 @@ end
 
 forward_to("marea.model.training", "fit", "train_on_batch")
 forward_to("marea.model.inference", "evaluate", "predict", "predict_text", "predict_classes")
-forward_to("marea.model.labelling", "decode")
 forward_to("marea.model.checkpoint", "save", "save_weights", "load_weights")
 
 --- Gives a class of models these methods.

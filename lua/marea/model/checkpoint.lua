@@ -3,9 +3,8 @@
 -- Tensors: weights by name (`lstm/kernel`), the optimizer's slots (`optimizer/lstm/kernel/velocity`),
 -- the states of stateful layers (`states/lstm/1`), the weights that callbacks keep
 -- (`callbacks/1/best/1`). Metadata, as JSON texts: `architecture`, `compile`, `training` (epoch,
--- iterations, random streams), `callbacks`, `tokenizer` (or `tokenizer_source`,
--- `tokenizer_target`), `text`, `extra` (texts by name that the caller put into
--- `model.extra`). Nothing in a file is ever executed.
+-- iterations, random streams), `callbacks`, `tokenizer`, `text`, `extra` (texts by
+-- name that the caller put into `model.extra`). Nothing in a file is ever executed.
 -- @module marea.model.checkpoint
 local json = require "marea.json"
 local ops = require "marea.ops"
@@ -16,9 +15,6 @@ local weights = require "marea.nn.weights"
 local checkpoint = {}
 
 local FORMAT <const> = "marea model 1"
--- Models that may be a file's outermost; of builders' models both sides may have a tokenizer.
-local model_classes = { Sequential = true, Model = true, EncoderDecoder = true, OneToMany = true }
-local sides <const> = { "source", "target" }
 
 -- Saving ------------------------------------------------------------------------------------------
 
@@ -117,10 +113,6 @@ local function describe_callbacks(model, tensors)
 end
 
 local function describe_text(model, texts)
-  for _, name in ipairs(sides) do
-    local tokenizer = model.tokenizers and model.tokenizers[name]
-    if tokenizer then texts["tokenizer_" .. name] = json.encode(tokenizer:get_config()) end
-  end
   if not model.tokenizer then return end
   texts.tokenizer = json.encode(model.tokenizer:get_config())
   local width = model.input_shape[2]
@@ -354,13 +346,8 @@ local function compile(model, description)
 end
 
 local function restore_text(model, texts)
-  local reading_of = require("marea.text.reading").from_config
-  for _, name in ipairs(model.tokenizers and sides or {}) do
-    local key = "tokenizer_" .. name
-    if texts[key] then model.tokenizers[name] = reading_of(decode(texts, key)) end
-  end
   if not texts.tokenizer then return end
-  model.tokenizer = reading_of(decode(texts, "tokenizer"))
+  model.tokenizer = require("marea.text.reading").from_config(decode(texts, "tokenizer"))
   local reading = texts.text and decode(texts, "text") or {}
   model.maxlen, model.padding, model.truncating = reading.maxlen, reading.padding, reading.truncating
 end
@@ -389,9 +376,9 @@ local function restore(tensors, texts)
   end
   if not texts.architecture then refuse("has no architecture") end
   local description = decode(texts, "architecture")
-  if not model_classes[description.class_name] then
-    refuse("holds a %s, expected a Sequential, a Model or a model of marea.builders",
-      options.show(description.class_name))
+  local class = type(description.class_name) == "string" and registry.find(description.class_name)
+  if class and not class.fit then
+    refuse("holds a %s, expected a Sequential or another model", description.class_name)
   end
   local seed, streams = ops.seed_state()
   local model = registry.load(description)

@@ -45,8 +45,10 @@ end
 
 registry.lazy("Sequential", "marea.model.sequential")
 registry.lazy("Model", "marea.model.functional")
-registry.lazy("EncoderDecoder", "marea.builders.encoder_decoder")
-registry.lazy("OneToMany", "marea.builders.one_to_many")
+for name, file in pairs{ EncoderDecoder = "encoder_decoder", OneToMany = "one_to_many",
+  ManyToOne = "many_to_one", ManyToMany = "many_to_many" } do
+  registry.lazy(name, "marea.builders." .. file)
+end
 
 --- Registers a class of one's own under its name, so that saved models can hold it; what
 -- `nn.Layer:extend` makes is registered already.

@@ -1,0 +1,120 @@
+--- What the two builders with a decoder share: teacher forcing, and training by it.
+--
+-- The decoder reads the start mark and the target, and is to say the target and the stop mark: at each
+-- step it is given the true token before it (Williams & Zipser, 1989). Targets of reals begin with zeros
+-- and have no marks.
+-- @module marea.builders.teaching
+local losses = require "marea.losses"
+local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local sequence = require "marea.sequence"
+local vocabularies = require "marea.builders.vocabularies"
+
+local teaching = {}
+
+local function check_share(what, value)
+  if type(value) == "number" and value >= 0 and value <= 1 then return end
+  error(("%s must be a share from 0 to 1, got %s"):format(what, options.show(value)), 0)
+end
+
+--- Options of scheduled sampling, checked: a share, or { from, to, epochs }.
+function teaching.read_schedule(self)
+  local given = self.scheduled_sampling
+  local who = self.class_name .. ": scheduled_sampling"
+  if type(given) == "table" then
+    given = options.read(who, given, { from = 0, to = options.required, epochs = options.required })
+    check_share(who .. ": from", given.from)
+    check_share(who .. ": to", given.to)
+    options.integer(who, "epochs", given.epochs)
+    self.scheduled_sampling = given
+  else
+    check_share(who, given)
+  end
+end
+
+--- The share of tokens that the decoder feeds itself in this epoch of training.
+function teaching.rate(self)
+  local given = self.scheduled_sampling
+  if type(given) == "number" then return given end
+  return given.from + (given.to - given.from) * math.min((self.epoch or 0) / given.epochs, 1)
+end
+
+local function refuse_long(self, where, i, length)
+  if length <= self.max_length then return end
+  error(("%s: sample %d has %d steps, the decoder allows max_length = %d; shorten the target or build "
+    .. "with a larger max_length"):format(where, i, length, self.max_length), 0)
+end
+
+local function teach_words(self, where, target)
+  local side = self.target
+  local previous, y = vocabularies.rows(where, side, target), {}
+  for i, row in ipairs(previous) do
+    refuse_long(self, where, i, #row)
+    y[i] = table.move(row, 1, #row, 1, {})
+    table.insert(y[i], side.stop_id)
+    table.insert(row, 1, side.start_id)
+  end
+  local padding = { padding = "post" }
+  return (sequence.pad_sequences(previous, padding)), (sequence.pad_sequences(y, padding))
+end
+
+local function teach_reals(self, where, target)
+  target = ops.as_real(target)
+  local shape = target:shape()
+  if #shape ~= 3 or shape[3] ~= self.target.features then
+    error(("%s is (%s), expected (samples, steps, %d)"):format(where, table.concat(shape, ", "),
+      self.target.features), 0)
+  end
+  refuse_long(self, where, 1, shape[2])
+  local start = ops.zeros{ shape[1], 1, shape[3] }
+  if shape[2] == 1 then return start, target end
+  return ops.concat({ start, target:narrow(2, 1, shape[2] - 1) }, 2), target
+end
+
+--- What the decoder reads and what it is to say.
+-- @treturn tensor (N, T) or (N, T, K)
+-- @treturn tensor of the same shape
+function teaching.teach(self, where, target)
+  if target == nil then error(where .. " is missing", 0) end
+  if self.target.vocabulary then return teach_words(self, where, target) end
+  return teach_reals(self, where, target)
+end
+
+-- fit, evaluate and train_on_batch of models take what `arrange` makes of source and target.
+local function teach_method(class, name)
+  local method = class[name]
+  class[name] = function(self, source, target, given)
+    if not self.compiled then self:compile{} end
+    local x, y = self:lesson(name, source, target)
+    local validation = given and given.validation_data
+    if type(validation) == "table" and validation[1] ~= nil and validation[2] ~= nil then
+      local copy = {}
+      for key, value in pairs(given) do copy[key] = value end
+      local vx, vy = self:lesson(name .. ": validation", validation[1], validation[2])
+      copy.validation_data = { vx, vy, validation[3] }
+      given = copy
+    end
+    return method(self, x, y, given)
+  end
+end
+
+--- Gives a class of models these forms of compile, fit, evaluate and train_on_batch. The class has
+-- `lesson(who, source, target)` → x, y.
+function teaching.extend(class)
+  for _, name in ipairs{ "fit", "evaluate", "train_on_batch" } do teach_method(class, name) end
+  local compile = class.compile
+  --- As for Sequential; the loss is that of what is said (cross-entropy of words, mean squared error of
+  -- reals) and the optimizer "adam" where they are not given.
+  function class:compile(given)
+    local read = {}
+    for key, value in pairs(given or {}) do read[key] = value end
+    read.optimizer = read.optimizer or "adam"
+    if read.loss == nil then
+      read.loss = self.target.vocabulary and losses.SparseCategoricalCrossentropy{ from_logits = true }
+        or "mean_squared_error"
+    end
+    return compile(self, read)
+  end
+end
+
+return teaching
