@@ -1,30 +1,32 @@
--- English into Spanish or back, word by word: an encoder–decoder that must put the whole sentence into one
--- vector, beside the same with attention, which looks back at the words.
+-- English into Spanish or back, word by word: an encoder–decoder that must put the whole sentence
+-- into one vector, beside the same with attention, which looks back at the words.
 --
 -- Usage: marea scripts/translate.lua [options]
---   --data DIR      folder of spa-eng/; also the variable MAREA_DATA. Without it: the 480 short pairs that
---                   come with Marea
+--   --data DIR      folder of spa-eng/; also the variable MAREA_DATA. Without it: the 480 short pairs
+--                   that come with Marea
 --   --direction D   en-es (default) or es-en
---   --pairs N       use only N sentence pairs, drawn at random; 0: all (default 20000)
---   --longest N     most words of a sentence, marks counted (default 10)
+--   --pairs N       use only N sentence pairs, drawn at random; 0: all that fit (20000)
+--   --longest N     most words of a sentence, marks counted (default 8; Marea's pairs: 12)
 --   --epochs N      passes over the training part (default 8; Marea's pairs: 40)
 --   --units N       units of the LSTMs (default 192; Marea's pairs: 64)
 --   --seed N        seed of all random numbers (default 1)
 --   --picture FILE  the alignment of a sentence as a picture, .png or .svg
 --
--- The test part has every twentieth sentence (Marea's pairs: tenth) with all its translations: no source of
--- it was learnt from, and each translation counts as a reference. Words that occur once are unknown.
+-- The test part has every twentieth sentence (Marea's pairs: tenth) with all its translations: no
+-- source of it was learnt from, and each translation counts as a reference. Words that occur once
+-- are unknown (not so in Marea's pairs).
 -- Times are of the processor, over all threads.
 local marea = require "marea"
 local metrics = marea.metrics
 
-local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ direction = "en-es", pairs = 20000,
-  longest = 10, epochs = 0, units = 0, seed = 1, picture = "", data = os.getenv("MAREA_DATA") or "" }
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ direction = "en-es",
+  pairs = 20000, longest = 0, epochs = 0, units = 0, seed = 1, picture = "", data = os.getenv("MAREA_DATA") or "" }
 if options.direction ~= "en-es" and options.direction ~= "es-en" then
   error("--direction must be en-es or es-en", 0)
 end
 local own = options.data == ""
 local epochs = options.epochs > 0 and options.epochs or (own and 40 or 8)
+local longest = options.longest > 0 and options.longest or (own and 12 or 8)
 local units = options.units > 0 and options.units or (own and 64 or 192)
 marea.manual_seed(options.seed)
 
@@ -34,24 +36,25 @@ end
 
 -- Sentences ---------------------------------------------------------------------------------------
 
-local corpus = own and assert(marea.corpora.sentence_pairs()) or assert(marea.corpora.spa_eng{ dir = options.data })
+local corpus = own and assert(marea.corpora.sentence_pairs())
+  or assert(marea.corpora.spa_eng{ dir = options.data })
 local sources, targets = corpus.train.texts, corpus.train.targets
 if options.direction == "es-en" then sources, targets = targets, sources end
 
 -- Words and marks, each a token: "¿Qué tal?" → ¿ qué tal ?
 local function reader()
-  return marea.text.Pipeline{ normalize = { "nfc", "lower" }, split = { { "words", punctuation = "keep" } },
-    min_count = own and 1 or 2 }
+  return marea.text.Pipeline{ normalize = { "nfc", "lower" },
+    split = { { "words", punctuation = "keep" } }, min_count = own and 1 or 2 }
 end
 local read_source, read_target = reader(), reader()
 
 -- Every sentence once, with its translations as tokens: { text, length, translations, references }.
 local function gather()
-  local list, known = {}, {}
-  for i, place in ipairs(marea.stream:permutation(#sources):totable()) do
+  local list, known, kept = {}, {}, 0
+  for _, place in ipairs(marea.stream:permutation(#sources):totable()) do
     local text, translation = sources[place + 1], targets[place + 1]
     local said, words = read_source:tokens(text), read_target:tokens(translation)
-    if #said > 0 and #said <= options.longest and #words > 0 and #words <= options.longest then
+    if #said > 0 and #said <= longest and #words > 0 and #words <= longest then
       local item = known[text]
       if not item then
         item = { text = text, length = #said, translations = {}, references = {} }
@@ -59,8 +62,9 @@ local function gather()
       end
       table.insert(item.translations, translation)
       table.insert(item.references, table.concat(words, " "))
+      kept = kept + 1
     end
-    if i == options.pairs then break end
+    if kept == options.pairs then break end
   end
   return list
 end
@@ -81,10 +85,14 @@ local function split(list)
 end
 
 local train, test = split(gather())
-if #test == 0 then error("there are too few sentences; give more --pairs, or a larger --longest", 0) end
+if #test == 0 then
+  error("there are too few sentences; give more --pairs, or a larger --longest", 0)
+end
 read_source:fit(train.sources)
 read_target:fit(train.targets)
-if own then print("The short pairs that come with Marea (set MAREA_DATA or give --data for real ones)") end
+if own then
+  print("The short pairs that come with Marea (set MAREA_DATA or give --data for real ones)")
+end
 say("%d pairs to learn from, %d sentences to be judged by; %d words of the source, %d of the target",
   #train.sources, #test, read_source:id_count(), read_target:id_count())
 
@@ -97,14 +105,15 @@ end
 
 local function learn(attention)
   marea.manual_seed(options.seed)
-  local model = marea.builders.encoder_decoder{ source = { tokenizer = read_source, embedding = units },
+  local model = marea.builders.encoder_decoder{
+    source = { tokenizer = read_source, embedding = units },
     target = { tokenizer = read_target, embedding = units }, units = units, attention = attention,
-    bidirectional = true, dropout = 0.2, max_length = options.longest }
+    bidirectional = true, dropout = 0.2, max_length = longest }
   model:compile{ optimizer = marea.optim.Adam{ own and 0.005 or 0.002, global_clipnorm = 5 },
     metrics = { "accuracy" } }
   local before = os.clock()
-  local history = model:fit(train.sources, train.targets, { epochs = epochs, batch_size = own and 16 or 64,
-    verbose = 0 })
+  local history = model:fit(train.sources, train.targets, { epochs = epochs,
+    batch_size = own and 16 or 64, verbose = 0 })
   local seconds = os.clock() - before
   local judged = model:evaluate(questions, answers, { batch_size = 64 })
   return { model = model, seconds = seconds, parameters = (model:count_params()), judged = judged,
@@ -141,8 +150,8 @@ say("with attention: %d epochs, %.0f s", epochs, attending.seconds)
 
 local function all() return true end
 
-print(("\n%-20s %9s %7s %7s %9s %6s %8s %8s"):format("", "weights", "learnt", "test", "accuracy", "BLEU",
-  "exact %", "seconds"))
+print(("\n%-20s %9s %7s %7s %9s %6s %8s %8s"):format("", "weights", "learnt", "test", "accuracy",
+  "BLEU", "exact %", "seconds"))
 for _, row in ipairs{ { "without attention", plain }, { "with attention", attending } } do
   local run = row[2]
   local total = score(run.said, all)
@@ -153,13 +162,13 @@ print("(learnt, test: loss a word; accuracy: of words, the words before them giv
 
 print(("\n%-20s %9s %21s %21s"):format("words of the source", "sentences", "BLEU without / with",
   "exact % without / with"))
-for _, range in ipairs{ { 1, 4 }, { 5, 6 }, { 7, 8 }, { 9, 10 }, { 11, math.maxinteger } } do
+for _, range in ipairs{ { 1, 4 }, { 5, 6 }, { 7, 8 }, { 9, math.maxinteger } } do
   local function within(item) return item.length >= range[1] and item.length <= range[2] end
   local without, with = score(plain.said, within), score(attending.said, within)
   if without then
-    local title = range[2] == math.maxinteger and range[1] .. " and more" or range[1] .. " to " .. range[2]
-    print(("%-20s %9d %14.1f / %-5.1f %15.1f / %-5.1f"):format(title, without.count, without.bleu, with.bleu,
-      without.exact, with.exact))
+    local last = range[2] < math.maxinteger and "to " .. range[2] or "and more"
+    print(("%-20s %9d %14.1f / %-5.1f %15.1f / %-5.1f"):format(range[1] .. " " .. last,
+      without.count, without.bleu, with.bleu, without.exact, with.exact))
   end
 end
 
@@ -175,7 +184,8 @@ end
 local function choose()
   local best = 1
   for i, item in ipairs(test) do
-    if is_exact(attending.said[i], references[i]) and item.length > test[best].length then best = i end
+    local right = is_exact(attending.said[i], references[i])
+    if right and item.length > test[best].length then best = i end
   end
   return best
 end

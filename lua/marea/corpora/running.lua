@@ -156,8 +156,8 @@ function running.spa_eng(given)
   return { train = train }
 end
 
---- The sentence pairs that come with Marea: 480 short ones, each once, made for it from a few moulds, for
--- trying things out without any other data.
+--- The sentence pairs that come with Marea: 480 short ones, each once, made for it from a few
+-- moulds, for trying things out without any other data.
 -- @tparam[opt] table given `dir` (default: the folder that Marea ships)
 -- @treturn table { train = { texts (English), targets (Spanish) } }
 -- @return nil and a message

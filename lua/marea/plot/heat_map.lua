@@ -10,8 +10,8 @@ local shades <const> = { " ", "░", "▒", "▓", "█" }
 
 local function check_row(row, i, columns)
   if type(row) ~= "table" or #row ~= columns then
-    error(("%s: row %d has %s numbers, row 1 has %d"):format(WHO, i, type(row) == "table" and #row or "no",
-      columns), 0)
+    error(("%s: row %d has %s numbers, row 1 has %d"):format(WHO, i,
+      type(row) == "table" and #row or "no", columns), 0)
   end
   for k, value in ipairs(row) do
     if type(value) ~= "number" or value - value ~= 0 then
@@ -108,14 +108,14 @@ end
 
 --- Numbers as shades, the first row on top.
 -- @tparam tensor|table values (rows, columns), finite
--- @tparam[opt] table given `rows`, `columns`: their labels (default: numbers); `low`, `high`: what is
--- lightest and darkest (default: the least and the largest value); `title`, `xlabel`, `ylabel`, `width`,
--- `height`, `path`
+-- @tparam[opt] table given `rows`, `columns`: their labels (default: numbers); `low`, `high`: what
+-- is lightest and darkest (default: the least and the largest value); `title`, `xlabel`, `ylabel`,
+-- `width`, `height`, `path`
 -- @treturn string the plot; with a path true, or nil and a message
--- @usage print(plot.heat_map(weights, { rows = target_words, columns = source_words, low = 0, high = 1 }))
+-- @usage print(plot.heat_map(weights, { rows = target_words, columns = source_words }))
 return function(values, given)
-  local read = common.read_options(WHO, given, { rows = options.optional, columns = options.optional,
-    low = options.optional, high = options.optional })
+  local read = common.read_options(WHO, given, { rows = options.optional,
+    columns = options.optional, low = options.optional, high = options.optional })
   for _, name in ipairs{ "low", "high" } do
     if read[name] ~= nil then options.number(WHO, name, read[name]) end
   end
