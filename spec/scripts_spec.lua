@@ -212,7 +212,7 @@ end)
 
 describe("scripts/translate.lua", function()
   runs("translates with and without attention, in both directions", function()
-    local command = "MAREA_DATA= %q scripts/translate.lua --epochs 12 --units 32 --direction %s"
+    local command = "MAREA_DATA= %q scripts/translate.lua --epochs 4 --units 16 --direction %s"
     for _, direction in ipairs{ "en-es", "es-en" } do
       local ok, text = output_of(command:format(program, direction))
       assert.is_true(ok, text)
