@@ -10,13 +10,14 @@
 #include "bind.h"
 #include "kernels/simd.h"
 
-/* native.memory() → bytes in use, most bytes there were; native.memory("reset") first forgets the
- * most */
+/* native.memory() → bytes in use, most bytes there were, allocations so far; native.memory("reset")
+ * first forgets the most. */
 static int memory(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) marea_memory_reset_peak();
   lua_pushinteger(L, (lua_Integer)marea_memory_used());
   lua_pushinteger(L, (lua_Integer)marea_memory_peak());
-  return 2;
+  lua_pushinteger(L, (lua_Integer)marea_memory_allocations());
+  return 3;
 }
 
 /* native.fail_at(n): the n-th allocation from now fails; 0: none. For tests. */

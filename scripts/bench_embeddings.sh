@@ -2,11 +2,11 @@
 # Stanford's programs, t-SNE beside scikit-learn.
 #   MAREA_BENCH_PYTHON   a Python with gensim and scikit-learn (default python3)
 #   MAREA_BENCH_GLOVE    folder of Stanford's vocab_count, cooccur, shuffle and glove, as built by
-#                        the Makefile that comes with them; without it their columns are 0
+#                        the Makefile that comes with them; without it their columns are -
 #   MAREA_BENCH_LONG     1: GloVe on all IMDB texts too (the peer needs half an hour)
 # Data of GloVe and t-SNE: MAREA_DATA, or ../shared/data; without it those tables are left out.
 
-# gensim's number for the same file; 0 when MAREA_BENCH_PYTHON has no gensim.
+# gensim's number for the same file; 0 (shown as -) when MAREA_BENCH_PYTHON has no gensim.
 gensim() {
   "$python" scripts/bench_embeddings_peers.py "$1" "$2" 2>/dev/null || echo 0
 }
@@ -21,7 +21,7 @@ vectors_row() {
   done
   one=$(printf %s "$one" | median) two=$(printf %s "$two" | median)
   peer=$([ "$4" = no ] && echo 0 || printf %s "$peer" | median)
-  printf '%-40s %10.3f %10.3f %10.3f %8s %8s\n' "$2" "$one" "$two" "$peer" \
+  printf '%-40s %10.3f %10.3f %10s %8s %8s\n' "$2" "$one" "$two" "$(shown %.3f "$peer")" \
     "$(ratio "$peer" "$one")" "$(ratio "$peer" "$two")"
 }
 
@@ -77,9 +77,10 @@ glove_row() { # name, corpus, threads, folder
   peer=$(peer_glove "$2" "$3" "$4/peer" "$4")
   # shellcheck disable=SC2086
   set -- "$1" "$3" "$4" $our $free $peer
-  printf '%-11s %7d %8.1f %8.1f %8.1f %8.1f %8.1f %8.1f %6s %6s %6s %6s %5d %5d  %s / %s\n' \
-    "$1" "$2" "$4" "$5" "$7" "$8" "${10}" "${11}" "$(ratio "$4" "${10}")" "$(ratio "$5" "${11}")" \
-    "$(ratio "$7" "${10}")" "$(ratio "$8" "${11}")" "$6" "${12}" "$(analogies "$3/ours.txt")" \
+  printf '%-11s %7d %8.1f %8.1f %8.1f %8.1f %8s %8s %6s %6s %6s %6s %5d %5s  %s / %s\n' \
+    "$1" "$2" "$4" "$5" "$7" "$8" "$(shown %.1f "${10}")" "$(shown %.1f "${11}")" \
+    "$(ratio "$4" "${10}")" "$(ratio "$5" "${11}")" "$(ratio "$7" "${10}")" \
+    "$(ratio "$8" "${11}")" "$6" "$(shown %d "${12}")" "$(analogies "$3/ours.txt")" \
     "$(analogies "$3/peer.txt")"
 }
 
@@ -123,8 +124,9 @@ tsne() {
       divergence=$($marea scripts/bench_embeddings.lua divergence 2 "$folder")
     # shellcheck disable=SC2086
     set -- $our $peer
-    printf '%7d %8.1f %8.1f %8.1f %8.1f %8s %8s %12s %12s\n' "$threads" "$1" "$2" "$4" "$5" \
-      "$(ratio "$4" "$1")" "$(ratio "$5" "$2")" "$3" "$divergence"
+    printf '%7d %8.1f %8.1f %8s %8s %8s %8s %12s %12s\n' "$threads" "$1" "$2" \
+      "$(shown %.1f "$4")" "$(shown %.1f "$5")" "$(ratio "$4" "$1")" "$(ratio "$5" "$2")" "$3" \
+      "$divergence"
   done
   echo "More points (those and copies with noise), 2 threads, seconds, microseconds of CPU a point:"
   for points in 10000 20000 40000 70000; do

@@ -50,17 +50,20 @@ static void put_aside(chunk *c) {
   marea_memory_park(c->capacity + sizeof *c, true);
 }
 
+/* The smallest that is large enough: steps of one kind then find their own chunks again, while a
+ * small request that got a large one would send the next large request to the system. */
 static chunk *take_spare(size_t capacity) {
-  for (chunk **link = &spare; *link != NULL; link = &(*link)->next) {
-    chunk *c = *link;
-    if (c->capacity < capacity) continue;
-    if (!marea_memory_park(c->capacity + sizeof *c, false)) return NULL;
-    *link = c->next;
-    spare_bytes -= c->capacity;
-    c->next = NULL;
-    return c;
-  }
-  return NULL;
+  chunk **best = NULL;
+  for (chunk **link = &spare; *link != NULL; link = &(*link)->next)
+    if ((*link)->capacity >= capacity && (best == NULL || (*link)->capacity < (*best)->capacity))
+      best = link;
+  if (best == NULL) return NULL;
+  chunk *c = *best;
+  if (!marea_memory_park(c->capacity + sizeof *c, false)) return NULL;
+  *best = c->next;
+  spare_bytes -= c->capacity;
+  c->next = NULL;
+  return c;
 }
 
 void marea_arena_trim(void) {

@@ -109,7 +109,9 @@ static void set_sizes(recurrent_run *run, const marea_recurrent *layer) {
   run->padded_input = marea_round_up(layer->input, lanes);
   run->input_blocks = layer->gates_without_x ? 1 : run->cell->gates;
   if (layer->normalised) run->norms = run->cell->blocks + run->cell->has_forms;
-  run->slice_rows = slice_rows(layer);
+  run->as_is = !run->cell->has_forms && run->padded == layer->hidden &&
+               layer->batch * layer->time <= FEW_STEPS;
+  run->slice_rows = run->as_is ? layer->batch : slice_rows(layer);
   run->slices = (layer->batch + run->slice_rows - 1) / run->slice_rows;
   run->groups = run->slices < MAX_GROUPS ? run->slices : MAX_GROUPS;
   size_t block_steps = BLOCK_ROWS / run->slice_rows;
@@ -129,8 +131,6 @@ marea_status recurrent_run_init(recurrent_run *run, const marea_recurrent *layer
   run->keep_inputs = marea_activation_needs_input(layer->activation) ||
                      marea_activation_needs_input(layer->recurrent_activation);
   set_sizes(run, layer);
-  run->as_is = !layer->keep && !run->cell->has_forms && run->padded == layer->hidden &&
-               layer->batch <= FEW_STEPS && layer->batch * layer->time <= FEW_STEPS;
   if (!recurrent_lay_out(run, workspace, bytes))
     return marea_fail(MAREA_NOMEM,
                       "recurrent layer: workspace for (%zu, %zu, %zu) to %zu units "

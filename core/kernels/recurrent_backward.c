@@ -85,7 +85,8 @@ static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice 
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
   const recurrent_scratch *scratch = slice->scratch;
   for (size_t i = 0; i < run->input_blocks; i += together) {
-    recurrent_gather_x(run, slice, first, end, run->cell->input_gate[i], scratch->block_x);
+    size_t gate = run->cell->input_gate[i];
+    recurrent_gather_x(run, slice, first, end, gate, scratch->block_x);
     marea_product p = {.m = input,
                        .n = together * run->padded,
                        .k = slice->flat[end] - slice->flat[first],
@@ -94,8 +95,9 @@ static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice 
                        .a_column = input,
                        .b = scratch->block_gates + i * run->padded,
                        .ldb = run->cell->blocks * run->padded,
-                       .c = scratch->dkernel + i * run->padded,
-                       .ldc = run->input_blocks * run->padded,
+                       .c = run->as_is ? run->gradients->kernel + gate * run->padded
+                                       : scratch->dkernel + i * run->padded,
+                       .ldc = (run->as_is ? run->cell->gates : run->input_blocks) * run->padded,
                        .accumulate = true};
     run->products->product(&p);
   }
@@ -138,6 +140,8 @@ static void add_recurrent_gradient(const recurrent_run *run, const recurrent_sli
                                    size_t first, size_t end) {
   const recurrent_scratch *scratch = slice->scratch;
   for (size_t i = 0, together; i < run->cell->recurrent_blocks; i += together) {
+    size_t gate = run->cell->recurrent_gate[i];
+    size_t blocks = run->as_is ? run->cell->gates : run->cell->recurrent_blocks;
     together = recurrent_blocks_together(run, i);
     gather_states(run, slice, first, end, i);
     marea_product p = {.m = run->state,
@@ -148,8 +152,9 @@ static void add_recurrent_gradient(const recurrent_run *run, const recurrent_sli
                        .a_column = run->padded_state,
                        .b = scratch->block_gates + (run->cell->recurrent_first + i) * run->padded,
                        .ldb = run->cell->blocks * run->padded,
-                       .c = scratch->drecurrent + i * run->padded,
-                       .ldc = run->cell->recurrent_blocks * run->padded,
+                       .c = run->as_is ? run->gradients->recurrent_kernel + gate * run->padded
+                                       : scratch->drecurrent + i * run->padded,
+                       .ldc = blocks * run->padded,
                        .accumulate = true};
     run->products->product(&p);
   }
@@ -158,7 +163,7 @@ static void add_recurrent_gradient(const recurrent_run *run, const recurrent_sli
 /* Whether every visible step's dx comes in one piece and nothing is there yet: it is written, not
  * added, and only rows with hidden steps are cleared before. */
 static bool writes_dx(const recurrent_run *run) {
-  return run->gradients->x_is_new && run->inputs->input_dropout == NULL;
+  return run->gradients->x_is_new && run->inputs->input_dropout == NULL && !run->as_is;
 }
 
 /* dx of the block's steps += block_dx through the multipliers of `gate`. */
@@ -186,22 +191,37 @@ static void scatter_dx(const recurrent_run *run, const recurrent_slice *slice, s
     }
 }
 
+/* block_dx = dgates K' of input blocks [block, block + count); as_is of one of them. */
+static void block_input_gradient(const recurrent_run *run, const recurrent_slice *slice,
+                                 size_t rows, size_t block, size_t count) {
+  const marea_real *dgates = slice->scratch->block_gates + block * run->padded;
+  size_t width = run->cell->blocks * run->padded;
+  if (run->as_is) {
+    run->products->dots(slice->scratch->block_dx, run->padded_input, dgates, width,
+                        run->weights->kernel + run->cell->input_gate[block] * run->padded,
+                        run->cell->gates * run->padded, rows, run->layer->input, run->padded,
+                        false);
+    return;
+  }
+  marea_product p = {.m = rows,
+                     .n = run->padded_input,
+                     .k = count * run->padded,
+                     .a = dgates,
+                     .a_row = width,
+                     .a_column = 1,
+                     .b = run->kernel_back,
+                     .packed_depth = run->input_blocks * run->padded,
+                     .packed_start = block * run->padded,
+                     .c = slice->scratch->block_dx,
+                     .ldc = run->padded_input};
+  run->products->product(&p);
+}
+
 static void add_input_gradient(const recurrent_run *run, const recurrent_slice *slice, size_t first,
                                size_t end) {
-  size_t together = recurrent_inputs_together(run);
+  size_t together = recurrent_inputs_together(run), rows = slice->flat[end] - slice->flat[first];
   for (size_t i = 0; i < run->input_blocks; i += together) {
-    marea_product p = {.m = slice->flat[end] - slice->flat[first],
-                       .n = run->padded_input,
-                       .k = together * run->padded,
-                       .a = slice->scratch->block_gates + i * run->padded,
-                       .a_row = run->cell->blocks * run->padded,
-                       .a_column = 1,
-                       .b = run->kernel_back,
-                       .packed_depth = run->input_blocks * run->padded,
-                       .packed_start = i * run->padded,
-                       .c = slice->scratch->block_dx,
-                       .ldc = run->padded_input};
-    run->products->product(&p);
+    block_input_gradient(run, slice, rows, i, together);
     scatter_dx(run, slice, first, end, run->cell->input_gate[i]);
   }
 }
@@ -246,7 +266,7 @@ static marea_step start_slice(const recurrent_run *run, const recurrent_slice *s
   }
   recurrent_gather_multipliers(run, slice);
   marea_step step = recurrent_step(run, slice);
-  step.panels = run->recurrent_back;
+  if (!run->as_is) step.panels = run->recurrent_back;
   step.dh = scratch->h[0];
   step.dc = scratch->c;
   step.norm.dgain = scratch->dgain;
@@ -285,8 +305,10 @@ static void run_group(void *context, size_t group) {
   recurrent_run *run = context;
   recurrent_scratch *scratch = &run->scratch[group];
   size_t block = run->padded * sizeof(marea_real);
-  memset(scratch->dkernel, 0, run->layer->input * run->input_blocks * block);
-  memset(scratch->drecurrent, 0, run->state * run->cell->recurrent_blocks * block);
+  if (!run->as_is) {
+    memset(scratch->dkernel, 0, run->layer->input * run->input_blocks * block);
+    memset(scratch->drecurrent, 0, run->state * run->cell->recurrent_blocks * block);
+  }
   memset(scratch->dbias, 0, (run->cell->blocks + 1) * block);
   recurrent_clear_forms(run, scratch);
   for (size_t i = group; i < run->slices; i += run->groups) {
@@ -336,17 +358,22 @@ static void reduce_bias(const recurrent_run *run) {
       }
 }
 
-void recurrent_backward(recurrent_run *run) {
-  const marea_recurrent *layer = run->layer;
+static void pack_weights_back(recurrent_run *run) {
+  recurrent_pack_forms_back(run);
+  if (run->as_is) return;
   if (run->gradients->x != NULL || run->gradients->distinct != NULL)
-    pack_transposed(run, run->kernel_back, run->weights->kernel, layer->input,
+    pack_transposed(run, run->kernel_back, run->weights->kernel, run->layer->input,
                     run->cell->input_gate, run->input_blocks);
   pack_transposed(run, run->recurrent_back, run->weights->recurrent_kernel, run->state,
                   run->cell->recurrent_gate, run->cell->recurrent_blocks);
-  recurrent_pack_forms_back(run);
+}
+
+void recurrent_backward(recurrent_run *run) {
+  size_t rows = run->layer->input + run->state;
+  pack_weights_back(run);
   marea_parallel(run->groups, run_group, run);
   recurrent_back_distinct(run);
-  marea_parallel(marea_pieces(layer->input + run->state, REDUCE_ROWS), reduce_piece, run);
+  if (!run->as_is) marea_parallel(marea_pieces(rows, REDUCE_ROWS), reduce_piece, run);
   if (run->gradients->bias != NULL) reduce_bias(run);
   recurrent_reduce_forms(run);
 }

@@ -69,7 +69,8 @@ typedef struct recurrent_run {
   const marea_cell_table *cell;
   const marea_product_table *products;
   bool keep_inputs;
-  bool as_is; /* few rows and steps: the weights are used where they are, packing would cost more */
+  bool as_is; /* few rows and steps: weights are used and gradients summed where they lie, by one
+               * group, since packing would cost more */
   size_t padded, padded_input; /* H and D rounded up to vectors */
   size_t state, padded_state;  /* features of h: H, or P with a projection */
   size_t input_blocks;         /* blocks that x reaches: all gates, or the candidate's, the first */
@@ -157,15 +158,17 @@ void recurrent_gather_multipliers(const recurrent_run *run, const recurrent_slic
 /* The step's fields that do not depend on the step. */
 marea_step recurrent_step(const recurrent_run *run, const recurrent_slice *slice);
 
-/* Number of input blocks that share one product: all, or one with a dropout mask a gate. */
+/* Number of input blocks that share one product: all; or one with a dropout mask a gate, and as_is,
+ * where the gates may lie in another order than the blocks. */
 static inline size_t recurrent_inputs_together(const recurrent_run *run) {
   bool each = run->inputs->input_dropout != NULL && run->inputs->input_dropout_gates > 1;
-  return each ? 1 : run->input_blocks;
+  return each || run->as_is ? 1 : run->input_blocks;
 }
 
 /* The same for the recurrent blocks from `block` on. */
 static inline size_t recurrent_blocks_together(const recurrent_run *run, size_t block) {
-  if (run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1) return 1;
+  bool each = run->inputs->recurrent_dropout != NULL && run->inputs->recurrent_dropout_gates > 1;
+  if (each || run->as_is) return 1;
   return block == 0 ? run->cell->recurrent_together : 1;
 }
 

@@ -69,7 +69,6 @@ static void project(const recurrent_run *run, const recurrent_slice *slice, size
                     size_t end, marea_real *gates) {
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
   size_t width = run->cell->gates * run->padded;
-  if (run->as_is) together = 1; /* the weights' gates may lie in another order than the blocks */
   clear_unreached(run, gates, slice->flat[end] - slice->flat[first]);
   if (recurrent_is_distinct(run)) {
     recurrent_copy_projected(run, slice->flat[first], slice->flat[end], gates);

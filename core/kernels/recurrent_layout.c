@@ -100,23 +100,26 @@ static void lay_out_shared(recurrent_run *run, cutter *to) {
   run->spare = cut(to, sizeof(size_t), batch, 1, 1);
   run->steps = cut(to, sizeof(uint32_t), batch, time, 1);
   run->flat = cut(to, sizeof(size_t), run->slices, time + 1, 1);
-  run->kernel = cut_reals(to, run->layer->input, gates, padded);
-  run->recurrent = cut_reals(to, run->state, gates, padded);
   run->bias = cut_reals(to, 2, gates, padded);
   lay_out_distinct(run, to);
   lay_out_forms(run, to);
+  if (run->layer->keep) lay_out_kept(run, to);
+  if (run->as_is) return;
+  run->kernel = cut_reals(to, run->layer->input, gates, padded);
+  run->recurrent = cut_reals(to, run->state, gates, padded);
   if (!run->layer->keep) return;
   run->kernel_back = cut_reals(to, run->padded_input, gates, padded);
   run->recurrent_back = cut_reals(to, run->padded_state, gates, padded);
-  lay_out_kept(run, to);
 }
 
 /* Sums of gradients. */
 static void lay_out_sums(const recurrent_run *run, recurrent_scratch *s, cutter *to) {
   const marea_recurrent *layer = run->layer;
   size_t padded = run->padded, depth = layer->peephole == MAREA_PEEPHOLE_FULL ? layer->hidden : 1;
-  s->dkernel = cut_reals(to, layer->input, run->cell->gates, padded);
-  s->drecurrent = cut_reals(to, run->state, run->cell->gates, padded);
+  if (!run->as_is) {
+    s->dkernel = cut_reals(to, layer->input, run->cell->gates, padded);
+    s->drecurrent = cut_reals(to, run->state, run->cell->gates, padded);
+  }
   s->dbias = cut_reals(to, run->cell->blocks + 1, padded, 1);
   s->dgain = cut_reals(to, run->norms, padded, 1);
   for (int i = 0; i < MAREA_PEEPHOLES; i++)

@@ -48,6 +48,23 @@ static void test_arena(void) {
   marea_arena_free(arena);
 }
 
+/* Rounds of the same requests hold the same bytes: each finds the chunks that it left behind. */
+static void test_arena_again(void) {
+  marea_arena_trim();
+  size_t before = marea_memory_used(), held = 0;
+  for (int round = 0; round < 4; round++) {
+    marea_arena *arena = marea_arena_new();
+    CHECK(marea_arena_alloc(arena, 10) != NULL);
+    CHECK(marea_arena_alloc(arena, 1 << 20) != NULL);
+    CHECK(marea_arena_alloc(arena, 5 << 20) != NULL);
+    if (round == 0) held = marea_memory_used();
+    CHECK(marea_memory_used() == held);
+    marea_arena_free(arena);
+    CHECK(marea_memory_used() == before);
+  }
+  marea_arena_trim();
+}
+
 /* Known answers of the Random123 distribution for philox4x32-10. */
 static void test_random_known(void) {
   uint32_t block[4];
@@ -140,6 +157,7 @@ int main(void) {
   test_status();
   test_memory();
   test_arena();
+  test_arena_again();
   test_random_known();
   test_random_moments();
   test_threads();

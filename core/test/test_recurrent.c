@@ -44,6 +44,25 @@ static void test_against_naive(void) {
       }
 }
 
+/* Few rows and steps: with whole vectors of units the weights are used where they lie. */
+static void test_short_sequences(void) {
+  static const size_t sizes[][4] = {{1, 1, 128, 128}, {1, 1, 5, 16},  {2, 1, 1, 32}, {3, 2, 7, 48},
+                                    {2, 3, 33, 16},   {1, 3, 17, 80}, {8, 1, 3, 32}, {1, 8, 16, 16},
+                                    {3, 3, 9, 32},    {1, 2, 9, 17},  {3, 1, 4, 33}};
+  for (int cell = 0; cell <= MAREA_CELL_GRU_BEFORE; cell++)
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (unsigned bits = (unsigned)i; bits < 128; bits += i == 0 ? 127 : 13) {
+        marea_recurrent layer = {.cell = (marea_cell)cell,
+                                 .activation = bits % 5 == 4 ? MAREA_GELU : MAREA_TANH,
+                                 .recurrent_activation = MAREA_SIGMOID,
+                                 .batch = sizes[i][0],
+                                 .time = sizes[i][1],
+                                 .input = sizes[i][2],
+                                 .hidden = sizes[i][3]};
+        compare(layer, bits, 100 * i + bits);
+      }
+}
+
 static void test_activations(void) {
   for (int cell = 0; cell <= MAREA_CELL_GRU_BEFORE; cell++)
     for (int f = 0; f < MAREA_ACTIVATION_COUNT; f++) {
@@ -62,15 +81,15 @@ static void test_activations(void) {
     }
 }
 
-static void test_threads_do_not_matter(void) {
+static void test_threads_do_not_matter(size_t batch, size_t time, size_t hidden) {
   for (int cell = 0; cell < MAREA_CELL_COUNT; cell++) {
     marea_recurrent layer = {.cell = (marea_cell)cell,
                              .activation = MAREA_TANH,
                              .recurrent_activation = MAREA_SIGMOID,
-                             .batch = 70,
-                             .time = 12,
+                             .batch = batch,
+                             .time = time,
                              .input = 9,
-                             .hidden = 20,
+                             .hidden = hidden,
                              .keep = true};
     layer_case one = case_new(layer, 3, 5);
     CHECK(marea_threads_set(1) == MAREA_OK);
@@ -246,12 +265,14 @@ int main(void) {
   for (int level = 0; level <= (int)highest; level++) {
     CHECK(marea_isa_set((marea_isa)level) == MAREA_OK);
     test_against_naive();
+    test_short_sequences();
     test_activations();
     test_padding_does_not_matter();
     test_long_blocks();
     test_equal_words();
   }
-  test_threads_do_not_matter();
+  test_threads_do_not_matter(70, 12, 20);
+  test_threads_do_not_matter(4, 2, 32);
   test_errors();
   test_form_errors();
   marea_threads_stop();

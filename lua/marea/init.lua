@@ -66,10 +66,12 @@ marea.no_grad = native.no_grad
 -- @function clock
 marea.clock = native.clock
 
---- Bytes held outside Lua: { used, peak }. `marea.memory("reset")` starts the peak anew.
+--- Memory outside Lua: { used, peak } in bytes, and how many allocations there were since the start.
+-- `marea.memory("reset")` starts the peak anew.
+-- @treturn table { used, peak, allocations }
 function marea.memory(reset)
-  local used, peak = native.memory(reset)
-  return { used = used, peak = peak }
+  local used, peak, allocations = native.memory(reset)
+  return { used = used, peak = peak, allocations = allocations }
 end
 
 --- Joins tensors along an existing or a new axis.

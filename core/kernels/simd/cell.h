@@ -39,7 +39,7 @@ typedef struct marea_step {
   bool keep_inputs;              /* leave the activations' inputs in `gates`, not the activations */
   const marea_real *bias;        /* (2, gates, padded) in the blocks' order: input, recurrent */
   const marea_real *panels;      /* recurrent kernel, packed; backward: its transpose */
-  size_t panels_ld;              /* not 0: the recurrent kernel as it is, with this ld */
+  size_t panels_ld;              /* not 0: panels are the recurrent kernel as it is, with this ld */
   const marea_real *multipliers; /* recurrent dropout (rows, multiplier_gates, padded), or NULL */
   size_t multiplier_gates;
   marea_real *gates; /* (rows, blocks, padded); in: the projections */

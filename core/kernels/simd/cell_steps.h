@@ -150,6 +150,13 @@ static inline void recur(const marea_step *s, const marea_cell_table *cell, size
 /* out (rows, padded state) (+)= gradient blocks [block, block + count) U'. */
 static inline void recur_back_one(const marea_step *s, const marea_cell_table *cell, size_t block,
                                   size_t count, marea_real *out, bool accumulate) {
+  if (s->panels_ld != 0) {
+    LEVEL(marea_products)
+        .dots(out, s->padded_state, s->dgates + (cell->recurrent_first + block) * s->padded,
+              cell->blocks * s->padded, s->panels + cell->recurrent_gate[block] * s->padded,
+              s->panels_ld, s->rows, s->state, count * s->padded, accumulate);
+    return;
+  }
   marea_product p = {.m = s->rows,
                      .n = s->padded_state,
                      .k = count * s->padded,

@@ -10,6 +10,8 @@ enum { ROWS_4 = 6, ROWS_3 = 8, ROWS_2 = 8, ROWS_1 = 8 };
 enum { ROWS_4 = 3, ROWS_3 = 4, ROWS_2 = 5, ROWS_1 = 8 };
 #endif
 
+enum { DOTS_ROWS = 8 };
+
 typedef struct tile_place {
   const marea_real *a, *b;
   size_t a_row, a_column, ldb, k;
@@ -127,6 +129,32 @@ static void pack(marea_real *panels, const marea_real *b, size_t row, size_t col
   }
 }
 
+/* A row of A with `rows` rows of B; each element is one chain of multiply-adds a lane. */
+INLINE void some_dots(const int rows, marea_real *out, const marea_real *a, const marea_real *b,
+                      size_t ldb, size_t k, bool accumulate) {
+  vreal sum[DOTS_ROWS];
+  UNROLL for (int i = 0; i < rows; i++) sum[i] = splat(0);
+  for (size_t j = 0; j < k; j += LANES) {
+    vreal w = load(a + j);
+    UNROLL for (int i = 0; i < rows; i++) sum[i] += w * load(b + (size_t)i * ldb + j);
+  }
+  UNROLL for (int i = 0; i < rows; i++) out[i] = lanes_sum(sum[i]) + (accumulate ? out[i] : 0);
+}
+
+static void dots(marea_real *out, size_t ldo, const marea_real *a, size_t lda, const marea_real *b,
+                 size_t ldb, size_t m, size_t n, size_t k, bool accumulate) {
+  for (size_t i = 0; i < n; i += DOTS_ROWS)
+    for (size_t r = 0; r < m; r++) {
+      marea_real *to = out + r * ldo + i;
+      const marea_real *row = a + r * lda, *from = b + i * ldb;
+      if (n - i >= DOTS_ROWS)
+        some_dots(DOTS_ROWS, to, row, from, ldb, k, accumulate);
+      else
+        for (size_t l = 0; l < n - i; l++)
+          some_dots(1, to + l, row, from + l * ldb, ldb, k, accumulate);
+    }
+}
+
 static void sum_rows(marea_real *y, const marea_real *x, size_t ldx, size_t rows, size_t n) {
   for (size_t j = 0; j < n; j += LANES) {
     vreal sum = load(y + j);
@@ -135,4 +163,4 @@ static void sum_rows(marea_real *y, const marea_real *x, size_t ldx, size_t rows
   }
 }
 
-const marea_product_table LEVEL(marea_products) = {LANES, product, pack, sum_rows};
+const marea_product_table LEVEL(marea_products) = {LANES, product, pack, dots, sum_rows};

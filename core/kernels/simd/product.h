@@ -33,6 +33,10 @@ typedef struct marea_product_table {
    * k * round_up(n, lanes) elements: panel after panel, each (k, panel width). */
   void (*pack)(marea_real *panels, const marea_real *b, size_t row, size_t column, size_t k,
                size_t n);
+  /* out (m, n) (+)= A B' for few rows: a (m, k) with lda, b (n, k) with ldb; k a multiple of lanes.
+   * B is read once, as it lies. */
+  void (*dots)(marea_real *out, size_t ldo, const marea_real *a, size_t lda, const marea_real *b,
+               size_t ldb, size_t m, size_t n, size_t k, bool accumulate);
   /* y[j] += sum over i < rows of x[i * ldx + j], j < n, n a multiple of lanes. */
   void (*sum_rows)(marea_real *y, const marea_real *x, size_t ldx, size_t rows, size_t n);
 } marea_product_table;

@@ -11,6 +11,7 @@ local options = require "marea.nn.options"
 local progress = require "marea.progress"
 local splitting = require "marea.model.splitting"
 local targets = require "marea.model.targets"
+local truncated = require "marea.model.truncated"
 
 local training = {}
 
@@ -19,6 +20,7 @@ local fit_options = {
   validation_method = "last", validation_data = options.optional, shuffle = true, class_weight = options.optional,
   sample_weight = options.optional, lengths = options.optional, initial_epoch = 0, bucket_by_length = false,
   validation_batch_size = options.optional, validation_freq = 1, steps_per_epoch = options.optional,
+  tbptt = options.optional,
 }
 
 --- One step: forward, backward, update. The tape's temporaries are gone when it returns.
@@ -63,6 +65,7 @@ local function read_options(given)
     read[name] = options.integer("fit", name, read[name])
   end
   read.initial_epoch = options.integer("fit", "initial_epoch", read.initial_epoch, 0)
+  read.tbptt = truncated.read(read.tbptt)
   if read.verbose == true then read.verbose = 1 end
   if read.verbose == false then read.verbose = 0 end
   return read
@@ -116,7 +119,8 @@ local function run_epoch(model, set, read, run)
     local batch = data.batch(set, i, read.batch_size, order)
     if read.trim then batches.trim(batch, read.timed) end
     local where = (" in epoch %d, batch %d of %d"):format(run.epoch, i, run.steps)
-    local value, norm, problem = step(model, batch, where)
+    local take = read.tbptt and truncated.step or step
+    local value, norm, problem = take(model, batch, where, read.tbptt)
     if problem then
       if not run.callbacks:accepts_nonfinite() then error("fit: " .. problem, 0) end
       run.progress:note(problem)
@@ -198,8 +202,10 @@ end
 -- { x, y[, sample_weight], lengths = … }, `shuffle` true, `class_weight` { [id] = weight } (for one output),
 -- `sample_weight` (N) or (N,T), `lengths` (N; the first so many steps of each row are real, and
 -- layers get the mask that says so), `bucket_by_length` false (batches of like lengths, by `lengths`
--- or by the ids that are not 0), `callbacks`, `verbose` 1. When initial_epoch is the epoch at which
--- training stopped (`model.epoch`), callbacks of the same kinds go on with their state.
+-- or by the ids that are not 0), `tbptt` (steps, or { k1 =, k2 = }: long sequences in windows, an update
+-- every k1 steps from a gradient over the last k2; see marea.model.truncated), `callbacks`, `verbose` 1.
+-- When initial_epoch is the epoch at which training stopped (`model.epoch`), callbacks of the same kinds go
+-- on with their state.
 -- @treturn History per-epoch lists: `history.loss[1]`
 -- @raise for data that does not fit; and, naming layer, step and batch, when the loss or the
 -- gradient is NaN or infinite (unless callbacks.TerminateOnNaN is there, which only stops)
@@ -213,6 +219,7 @@ function training.fit(model, x, y, given)
   if validation then targets.check("fit: validation", model, validation) end
   warn_about(model, validation)
   prepare_buckets(model, set, read)
+  if read.tbptt then read.tbptt.layers = truncated.layers(model) end
   local steps = count_steps(set, read)
   local run = { callbacks = callbacks.list(read.callbacks, model), history = callbacks.History(),
     steps = steps, progress = progress.new(read.epochs, steps, read.verbose) }
