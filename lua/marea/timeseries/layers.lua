@@ -76,9 +76,8 @@ end
 --- A recurrent layer reads the window, another one goes on from its states through the rows to be
 -- forecast (Sutskever et al., 2014, without feedback): its inputs there are what is known in advance,
 -- columns that are not known being 0. (B, L + H, D) → (B, H, outputs).
--- In files it is a SeriesEncoderDecoder, for nn.EncoderDecoder is another one.
 -- @usage timeseries.EncoderDecoder{ 32, horizon = 12, outputs = 1, cell = "gru" }
-local EncoderDecoder = nn.Layer:extend("SeriesEncoderDecoder", {
+local EncoderDecoder = nn.Layer:extend("EncoderDecoder", {
   positional = { "units" },
   mask_hint = "windows have no padding",
   options = { units = options.required, horizon = options.required, outputs = 1, cell = "lstm",
@@ -87,7 +86,7 @@ local EncoderDecoder = nn.Layer:extend("SeriesEncoderDecoder", {
 layers.EncoderDecoder = EncoderDecoder
 
 function EncoderDecoder:init()
-  local who = "SeriesEncoderDecoder"
+  local who = "EncoderDecoder"
   self.units = options.integer(who, "units", self.units)
   self.horizon = options.integer(who, "horizon", self.horizon)
   self.outputs = options.integer(who, "outputs", self.outputs)
