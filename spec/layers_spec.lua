@@ -63,7 +63,8 @@ local function forms(class, ...)
 end
 forms("SimpleGRU", {}, { candidate = "x", update = "keep" }, { norm = "layer" },
   { candidate = "x", norm = "layer", learn_initial_state = true })
-forms("MinimalGatedUnit", {}, { update = "keep" }, { norm = "layer", activation = "softsign" })
+forms("MinimalGatedUnit", {}, { update = "keep" }, { gate = "hb" }, { gate = "h", use_bias = false },
+  { gate = "b", norm = "layer" }, { norm = "layer", activation = "softsign" })
 forms("SimpleRNN", { norm = "layer" }, { learn_initial_state = true }, { zoneout = .3 })
 forms("GRU", { update = "write" }, { update = "write", reset_after = false }, { norm = "layer" },
   { norm = "layer", reset_after = false, zoneout = .2 })
