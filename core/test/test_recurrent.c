@@ -204,7 +204,7 @@ static void test_equal_words(void) {
       CHECK(marea_threads_set(1) == MAREA_OK);
       case_run(&slow);
       add_to_table(&slow, ids, table);
-      CHECK(marea_threads_set(1 + bits % 3) == MAREA_OK);
+      CHECK(marea_threads_set(1 + (int)(bits % 3)) == MAREA_OK);
       run_by_words(&fast, ids, other);
       size_t y = B_WORDS * T_WORDS * 18 * sizeof(marea_real);
       CHECK(memcmp(slow.outputs.y, fast.outputs.y, y) == 0);

@@ -37,15 +37,15 @@ for name, default in pairs(recurrent.options) do declared[name] = default end
 -- and before the scores), `attention` (false, "dot", "general" or "additive"), `max_length` (50: words
 -- of a target), `scheduled_sampling` (0: the share of tokens that the decoder feeds itself in training;
 -- or { from = 0, to = 0.5, epochs = 10 }).
-local EncoderDecoder = Layer:extend("EncoderDecoder", {
+local SequenceToSequence = Layer:extend("SequenceToSequence", {
   builtin = true,
   masking = "pass",
   takes_list = true,
   options = declared,
 })
 
-base(EncoderDecoder)
-teaching.extend(EncoderDecoder)
+base(SequenceToSequence)
+teaching.extend(SequenceToSequence)
 
 -- The layers that make a bidirectional encoder's states the decoder's.
 local function make_bridges(self)
@@ -77,7 +77,7 @@ local function list_layers(self)
   return table.move(rest, 1, #rest, #list + 1, list)
 end
 
-function EncoderDecoder:init()
+function SequenceToSequence:init()
   local who = self.class_name
   recurrent.check(self)
   self.from, self.source = vocabularies.read(who, "source", self.source), nil
@@ -101,7 +101,7 @@ function EncoderDecoder:init()
   if not registry.loading() then self:build(self:declared_shape()) end
 end
 
-function EncoderDecoder:build_weights()
+function SequenceToSequence:build_weights()
   local features = self.from.features or self.source_words:build{ -1, -1 }.output_dim
   for _, layer in ipairs(self.encoder) do
     if self.encoder_drop then self.encoder_drop:build{ -1, -1, features } end
@@ -116,26 +116,26 @@ end
 
 -- What models tell training and saving about themselves.
 
-function EncoderDecoder.input_names() return { "source", "previous" } end
+function SequenceToSequence.input_names() return { "source", "previous" } end
 
-function EncoderDecoder.output_names() return { "target" } end
+function SequenceToSequence.output_names() return { "target" } end
 
-function EncoderDecoder:declared_shape()
+function SequenceToSequence:declared_shape()
   return { self.from.features and { -1, -1, self.from.features } or { -1, -1 }, { -1, -1 } }
 end
 
-function EncoderDecoder:head_shapes() return { { -1, -1, self.target_size } } end
+function SequenceToSequence:head_shapes() return { { -1, -1, self.target_size } } end
 
-function EncoderDecoder:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
+function SequenceToSequence:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
 
-function EncoderDecoder:embeddings_of(i)
+function SequenceToSequence:embeddings_of(i)
   local words = i == 1 and self.source_words or i == 2 and self.decoder.words
   return { words or nil }, words ~= nil
 end
 
-function EncoderDecoder.fixed_width() return false end
+function SequenceToSequence.fixed_width() return false end
 
-function EncoderDecoder:get_config()
+function SequenceToSequence:get_config()
   return vocabularies.config_of(self, declared)
 end
 
@@ -152,7 +152,7 @@ end
 
 --- What the decoder begins with: { rows, states (of each layer), memory }.
 -- @tparam tensor source (B, S) ids or (B, S, D)
-function EncoderDecoder:encode(source, training)
+function SequenceToSequence:encode(source, training)
   local x, mask, list = source, nil, {}
   if self.source_words then
     x, mask = self.source_words(source), self.source_words:compute_mask(source)
@@ -167,7 +167,7 @@ end
 
 --- Scores (B, T, ids) of the tokens that follow `previous`, and their mask.
 -- @tparam {tensor,tensor} x source (B, S) and previous (B, T): the start mark and the target's tokens
-function EncoderDecoder:forward(x, call)
+function SequenceToSequence:forward(x, call)
   local training, previous = call and call.training, ops.as_ids(x[2])
   if previous:size(2) > self.max_length + 1 then
     self:fail("the teacher's sequence has %d steps, the decoder allows the start mark and max_length = %d",
@@ -185,7 +185,7 @@ function EncoderDecoder:forward(x, call)
   return decoder:score(y, begun.memory, training), mask
 end
 
-function EncoderDecoder:call(x, call)
+function SequenceToSequence:call(x, call)
   local y, mask = self:forward(x, call)
   self.last_mask = mask
   return y
@@ -213,7 +213,7 @@ local function padded(self, source, first, last)
 end
 
 --- Source and target as fit needs them.
-function EncoderDecoder:lesson(who, source, target)
+function SequenceToSequence:lesson(who, source, target)
   local read, rows = read_source(self, who .. ": source", source)
   local previous, y = teaching.teach(self, who .. ": target", target)
   if y:size(1) ~= rows then
@@ -231,7 +231,7 @@ end
 -- @treturn table a text (or, without a tokenizer, ids) for each source; one alone for one text; with
 -- n_best > 1 lists of hypotheses with `output`, `tokens`, `score`, `log_probability`
 -- @treturn table with `attention`: for each source a list, for each token the weights of the source's steps
-function EncoderDecoder:decode(source, given)
+function SequenceToSequence:decode(source, given)
   local single = type(source) == "string"
   local read = decoding.read(self, given)
   local rows, count = read_source(self, "decode: source", single and { source } or source)
@@ -242,4 +242,4 @@ function EncoderDecoder:decode(source, given)
   return results, attention
 end
 
-return EncoderDecoder
+return SequenceToSequence
