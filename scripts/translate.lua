@@ -5,10 +5,11 @@
 --   --data DIR      folder of spa-eng/; also the variable MAREA_DATA. Without it: the 480 short pairs
 --                   that come with Marea
 --   --direction D   en-es (default) or es-en
---   --pairs N       use only N sentence pairs, drawn at random; 0: all that fit (20000)
+--   --pairs N       use only N sentence pairs, drawn at random; 0: all that fit (30000)
 --   --longest N     most words of a sentence, marks counted (default 8; Marea's pairs: 12)
 --   --epochs N      passes over the training part (default 8; Marea's pairs: 40)
---   --units N       units of the LSTMs (default 192; Marea's pairs: 64)
+--   --units N       units of the LSTMs (default 128; Marea's pairs: 64)
+--   --attention A   general (default) or additive
 --   --seed N        seed of all random numbers (default 1)
 --   --picture FILE  the alignment of a sentence as a picture, .png or .svg
 --
@@ -20,14 +21,18 @@ local marea = require "marea"
 local metrics = marea.metrics
 
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ direction = "en-es",
-  pairs = 20000, longest = 0, epochs = 0, units = 0, seed = 1, picture = "", data = os.getenv("MAREA_DATA") or "" }
+  pairs = 30000, longest = 0, epochs = 0, units = 0, seed = 1, attention = "general",
+  picture = "", data = os.getenv("MAREA_DATA") or "" }
 if options.direction ~= "en-es" and options.direction ~= "es-en" then
   error("--direction must be en-es or es-en", 0)
+end
+if options.attention ~= "general" and options.attention ~= "additive" then
+  error("--attention must be general or additive", 0)
 end
 local own = options.data == ""
 local epochs = options.epochs > 0 and options.epochs or (own and 40 or 8)
 local longest = options.longest > 0 and options.longest or (own and 12 or 8)
-local units = options.units > 0 and options.units or (own and 64 or 192)
+local units = options.units > 0 and options.units or (own and 64 or 128)
 marea.manual_seed(options.seed)
 
 local function say(format, ...)
@@ -113,7 +118,7 @@ local function learn(attention)
     metrics = { "accuracy" } }
   local before = os.clock()
   local history = model:fit(train.sources, train.targets, { epochs = epochs,
-    batch_size = own and 16 or 64, verbose = 0 })
+    batch_size = own and 16 or 32, verbose = 0 })
   local seconds = os.clock() - before
   local judged = model:evaluate(questions, answers, { batch_size = 64 })
   return { model = model, seconds = seconds, parameters = (model:count_params()), judged = judged,
@@ -143,7 +148,7 @@ end
 
 local plain = learn(false)
 say("without attention: %d epochs, %.0f s", epochs, plain.seconds)
-local attending = learn("general")
+local attending = learn(options.attention)
 say("with attention: %d epochs, %.0f s", epochs, attending.seconds)
 
 -- Tables ------------------------------------------------------------------------------------------

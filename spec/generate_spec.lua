@@ -407,10 +407,11 @@ describe("generate.text", function()
       model:fit(all:narrow(2, 1, longest - 1), all:narrow(2, 2, longest - 1),
         { epochs = 150, verbose = 0 })
       model.tokenizer = tokenizer
-      local text, pieces = generate.text(model, "la marea sube", { start = "<s>", stop = "</s>", greedy = true })
+      local text, pieces = generate.text(model, "la marea sube",
+        { start = "<s>", stop = "</s>", greedy = true })
       local blank = by_byte and " " or "" -- the other decoder leaves out the first word's
       assert.equal(blank .. "y el agua baja", text)
-      assert.is_true(#pieces < #text) -- pieces, not bytes
+      assert.is_true(#pieces < #text) -- sub-words, not bytes
       assert.equal(text, (generate.text(model, "la marea sube",
         { start = "<s>", stop = "</s>", beam = 3 })))
       assert.equal(blank .. "del mar del norte", (generate.text(model, "añil azul",

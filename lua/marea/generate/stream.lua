@@ -34,12 +34,12 @@ end
 
 -- A layer must be one of the library's own, without an option that the steps in C do not know.
 local known = {}
-for name in ([[name trainable units activation recurrent_activation use_bias unit_forget_bias reset_after
-  kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
-  recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint
-  recurrent_constraint bias_constraint dropout recurrent_dropout return_sequences return_state
-  stateful zero_output_for_mask go_backwards learn_initial_state compat input_dim output_dim
-  mask_zero trainable_rows weights input_length embeddings_initializer embeddings_regularizer
+for name in ([[name trainable units activation recurrent_activation use_bias unit_forget_bias
+  reset_after kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
+  recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint recurrent_constraint
+  bias_constraint dropout recurrent_dropout return_sequences return_state stateful
+  zero_output_for_mask go_backwards learn_initial_state compat input_dim output_dim mask_zero
+  trainable_rows weights input_length embeddings_initializer embeddings_regularizer
   embeddings_constraint]]):gmatch("%S+") do
   known[name] = true
 end
