@@ -200,13 +200,23 @@ typedef struct description {
   int functions;
 } description;
 
-/* Length of a list field of the description at 1, which is pushed; at most `most`. */
-static size_t open_list(lua_State *L, const char *field, size_t most) {
+/* Reads the item on top into place i. */
+typedef void read_item(lua_State *L, description *d, size_t i);
+
+/* Reads the items of a list field of the description at 1, at most `most`; how many there were. The
+ * field is left on the stack. */
+static size_t read_list(lua_State *L, description *d, const char *field, size_t most,
+                        read_item *read) {
   if (lua_getfield(L, 1, field) != LUA_TTABLE) return 0;
   size_t count = (size_t)luaL_len(L, -1);
   if (count > most)
     luaL_error(L, "%s has %I items, at most %I are allowed", field, (lua_Integer)count,
                (lua_Integer)most);
+  for (size_t i = 0; i < count; i++) {
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    read(L, d, i);
+    lua_pop(L, 1);
+  }
   return count;
 }
 
@@ -220,75 +230,61 @@ static own_stage *take_function(lua_State *L, description *d) {
   return own;
 }
 
-static void read_steps(lua_State *L, description *d) {
-  d->options.step_count = open_list(L, "normalize", MAREA_NORMAL_STEPS_MAX);
-  for (size_t i = 0; i < d->options.step_count; i++) {
-    lua_geti(L, -1, (lua_Integer)i + 1);
-    marea_normal_step *step = &d->steps[i];
-    step->kind = (marea_normal_kind)field_choice(L, "kind", NULL, normal_names);
-    step->from = field_text(L, "from");
-    step->to = field_text(L, "to");
-    step->left = field_flag(L, "left");
-    step->right = field_flag(L, "right");
-    step->whole = field_flag(L, "whole");
-    step->apart = field_flag(L, "apart");
-    step->once = field_flag(L, "once");
-    step->spaces = (marea_spaces)field_choice(L, "spaces", "unicode", space_names);
-    if (step->kind == MAREA_NORMAL_FUNCTION) {
-      step->function = own_normalizer;
-      step->context = take_function(L, d);
-    }
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  d->options.steps = d->steps;
+static void read_step(lua_State *L, description *d, size_t i) {
+  marea_normal_step *step = &d->steps[i];
+  step->kind = (marea_normal_kind)field_choice(L, "kind", NULL, normal_names);
+  step->from = field_text(L, "from");
+  step->to = field_text(L, "to");
+  step->left = field_flag(L, "left");
+  step->right = field_flag(L, "right");
+  step->whole = field_flag(L, "whole");
+  step->apart = field_flag(L, "apart");
+  step->once = field_flag(L, "once");
+  step->spaces = (marea_spaces)field_choice(L, "spaces", "unicode", space_names);
+  if (step->kind != MAREA_NORMAL_FUNCTION) return;
+  step->function = own_normalizer;
+  step->context = take_function(L, d);
 }
 
-static void read_splits(lua_State *L, description *d) {
-  d->options.split_count = open_list(L, "split", MAREA_SPLITS_MAX);
-  for (size_t i = 0; i < d->options.split_count; i++) {
-    lua_geti(L, -1, (lua_Integer)i + 1);
-    marea_split_options *split = &d->splits[i];
-    split->kind = (marea_split_kind)field_choice(L, "kind", NULL, split_names);
-    split->text = field_text(L, "text");
-    split->keep = field_flag(L, "keep");
-    split->each = field_flag(L, "each");
-    split->least = field_size(L, "least");
-    split->spaces = (marea_spaces)field_choice(L, "spaces", "unicode", space_names);
-    split->behavior = (marea_split_behavior)field_choice(L, "behavior", "isolated", behaviors);
-    if (split->kind == MAREA_SPLIT_FUNCTION) {
-      split->function = own_splitter;
-      split->context = take_function(L, d);
-    }
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  d->options.splits = d->splits;
+static void read_split(lua_State *L, description *d, size_t i) {
+  marea_split_options *split = &d->splits[i];
+  split->kind = (marea_split_kind)field_choice(L, "kind", NULL, split_names);
+  split->text = field_text(L, "text");
+  split->keep = field_flag(L, "keep");
+  split->each = field_flag(L, "each");
+  split->least = field_size(L, "least");
+  split->spaces = (marea_spaces)field_choice(L, "spaces", "unicode", space_names);
+  split->behavior = (marea_split_behavior)field_choice(L, "behavior", "isolated", behaviors);
+  if (split->kind != MAREA_SPLIT_FUNCTION) return;
+  split->function = own_splitter;
+  split->context = take_function(L, d);
 }
 
-/* Phrases; the list at 3 keeps them alive. */
-static void read_phrases(lua_State *L, description *d) {
-  d->options.phrase_count = open_list(L, "phrases", MAREA_PHRASES_MAX);
-  for (size_t i = 0; i < d->options.phrase_count; i++) {
-    lua_geti(L, -1, (lua_Integer)i + 1);
-    d->phrases[i] = bind_phrases(L, lua_gettop(L));
-    lua_pop(L, 1);
-  }
-  lua_setfield(L, 3, "phrases");
-  d->options.phrases = d->phrases;
+static void read_phrase(lua_State *L, description *d, size_t i) {
+  d->phrases[i] = bind_phrases(L, lua_gettop(L));
+}
+
+static void read_ngram(lua_State *L, description *d, size_t i) {
+  lua_Integer width = luaL_checkinteger(L, -1);
+  d->ngrams[i] = width > 0 ? (size_t)width : 0;
+}
+
+static void read_lists(lua_State *L, description *d) {
+  marea_pipeline_options *o = &d->options;
+  o->steps = d->steps;
+  o->step_count = read_list(L, d, "normalize", MAREA_NORMAL_STEPS_MAX, read_step);
+  o->splits = d->splits;
+  o->split_count = read_list(L, d, "split", MAREA_SPLITS_MAX, read_split);
+  o->ngrams = d->ngrams;
+  o->ngram_count = read_list(L, d, "ngrams", MAREA_NGRAMS_MAX, read_ngram);
+  lua_pop(L, 3);
+  o->phrases = d->phrases;
+  o->phrase_count = read_list(L, d, "phrases", MAREA_PHRASES_MAX, read_phrase);
+  lua_setfield(L, 3, "phrases"); /* keeps them alive */
 }
 
 static void read_rest(lua_State *L, description *d) {
   marea_pipeline_options *o = &d->options;
-  o->ngram_count = open_list(L, "ngrams", MAREA_NGRAMS_MAX);
-  for (size_t i = 0; i < o->ngram_count; i++) {
-    lua_geti(L, -1, (lua_Integer)i + 1);
-    lua_Integer width = luaL_checkinteger(L, -1);
-    d->ngrams[i] = width > 0 ? (size_t)width : 0;
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  o->ngrams = d->ngrams;
   if (lua_getfield(L, 1, "stop_words") == LUA_TTABLE)
     o->stop_words = bind_texts(L, lua_gettop(L), &o->stop_word_count);
   lua_pushvalue(L, 1);
@@ -314,9 +310,7 @@ static int new_pipeline(lua_State *L) {
   description *d = lua_newuserdatauv(L, sizeof *d, 0);
   memset(d, 0, sizeof *d);
   for (size_t i = 0; i < sizeof d->own / sizeof *d->own; i++) d->own[i].owner = b;
-  read_steps(L, d);
-  read_splits(L, d);
-  read_phrases(L, d);
+  read_lists(L, d);
   read_rest(L, d);
   b->pipeline = marea_pipeline_new(&d->options);
   if (b->pipeline == NULL) return bind_raise(L);

@@ -15,7 +15,7 @@
 -- stand for all unknown ones. The validation part decides which epoch counts; the test part is looked
 -- at once. The loop that `fit` hides is written out, since sentences of like lengths go together.
 local marea = require "marea"
-local nn, ops = marea.nn, require "marea.ops"
+local nn = marea.nn
 
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ task = "names", seed = 1, epochs = 0,
   units = 0, limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "" }
@@ -221,12 +221,12 @@ local FeatureEmbedding = nn.Layer:extend("FeatureEmbedding", {
   end,
   call = function(self, x, call)
     local list = {}
-    for f, weights in ipairs(self.tables) do list[f] = ops.embedding(weights, x:select(3, f)) end
+    for f, weights in ipairs(self.tables) do list[f] = weights:embedding(x:select(3, f)) end
     if call.training and self.word_dropout > 0 then
-      local kept = ops.greater(marea.rand{ x:size(1), x:size(2), 1 }, self.word_dropout)
+      local kept = marea.rand{ x:size(1), x:size(2), 1 }:greater(self.word_dropout)
       list[1] = list[1] * kept
     end
-    return ops.concat(list, 3)
+    return marea.concat(list, 3)
   end,
   output_shape = function(self, shape)
     local width = 0
@@ -300,14 +300,14 @@ end
 
 local function mask_of(batch)
   local steps = marea.arange(0, batch.x:size(2) - 1):reshape{ 1, -1 }
-  return ops.less(steps, ops.as_real(batch.lengths):reshape{ -1, 1 })
+  return steps:less(batch.lengths:cast("real"):reshape{ -1, 1 })
 end
 
 marea.manual_seed(options.seed)
 local each = marea.losses.SparseCategoricalCrossentropy{ from_logits = true }
 local plain = train("without CRF", network(nn.Activation{ "linear" }),
   function(p, batch) return each(batch.y, p, { mask = mask_of(batch) }) end,
-  function(p) return ops.argmax_ids(p, 3) end)
+  function(p) return (p:argmax(3):cast("real") - 1):cast("int32") end) -- ids count from 0
 
 marea.manual_seed(options.seed)
 local crf = nn.CRF{ names, constraint = options.task == "names" and "iob2" or nil }

@@ -105,6 +105,19 @@ describe("builders.encoder_decoder", function()
     assert.are.same(found[1].tokens, found[1].output)
   end)
 
+  it("says neither padding nor the start mark, however little it has learnt", function()
+    for seed = 1, 6 do
+      marea.manual_seed(seed)
+      local model = marea.builders.encoder_decoder{ source = { vocabulary = 6 },
+        target = { vocabulary = 6, start = 1, stop = 2 }, units = 8, max_length = 6 }
+      for _, method in ipairs{ "greedy", "beam", "sample" } do
+        for _, said in ipairs(model:decode({ { 3, 4 }, { 5 } }, { method = method, seed = 1 })) do
+          for _, id in ipairs(said) do assert.is_true(id > 2, method .. " says " .. id) end
+        end
+      end
+    end
+  end)
+
   it("shows where attention looked", function()
     local sources, targets = reversals(400)
     local model = reverser{ attention = "general" }

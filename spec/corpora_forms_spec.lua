@@ -189,6 +189,22 @@ describe("running text", function()
     local set = assert(corpora.spa_eng{ dir = root })
     assert.are.same({ { "Go.", "Hi." }, { "Ve.", '"Hola' } }, { set.train.texts, set.train.targets })
   end)
+
+  it("in pairs come with Marea, each once", function()
+    local train = assert(corpora.sentence_pairs()).train
+    assert.are.equal(480, #train.texts)
+    local met, spanish = {}, {}
+    for i, text in ipairs(train.texts) do
+      assert.is_nil(met[text], text)
+      met[text], spanish[train.targets[i]] = train.targets[i], true
+      assert.is_truthy(text:find("^%u.*[.?]$"), text)
+    end
+    assert.are.equal("¿Qué hora es?", met["What time is it?"])
+    assert.is_true(spanish["La luna mueve el mar."])
+    local none, message = corpora.sentence_pairs{ dir = "/nowhere" }
+    assert.is_nil(none)
+    assert.is_truthy(message:find("/nowhere/pairs_en_es.txt", 1, true), message)
+  end)
 end)
 
 describe("words and numbers", function()

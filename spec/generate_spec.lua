@@ -384,6 +384,42 @@ describe("generate.text", function()
     end
   end)
 
+  it("goes on in sub-words, whose pieces join to words again", function()
+    marea.manual_seed(3)
+    local lines = { "la marea sube y el agua baja", "añil azul del mar del norte" }
+    for _, by_byte in ipairs{ true, false } do
+      local tokenizer = marea.text.SubwordTokenizer{ kind = "bpe", byte_level = by_byte,
+        vocab_size = by_byte and 300 or 60, special_tokens = { "<pad>", "<unk>", "<s>", "</s>" } }
+      tokenizer:fit(lines)
+      local size = tokenizer:id_count()
+      local model = marea.Sequential{ nn.Embedding{ size, 12 }, nn.LSTM{ 24, return_sequences = true },
+        nn.Dense{ size } }
+      model:compile{ optimizer = marea.optim.Adam{ 0.03 },
+        loss = marea.losses.SparseCategoricalCrossentropy{ from_logits = true } }
+      local rows, longest = {}, 0
+      for i, list in ipairs((tokenizer:encode(lines))) do
+        rows[i] = { tokenizer:id("<s>"), table.unpack(list) }
+        rows[i][#rows[i] + 1] = tokenizer:id("</s>")
+        longest = math.max(longest, #rows[i])
+      end
+      local all = marea.sequence.pad_sequences(rows, { padding = "post", maxlen = longest,
+        value = tokenizer:id("</s>") })
+      model:fit(all:narrow(2, 1, longest - 1), all:narrow(2, 2, longest - 1),
+        { epochs = 150, verbose = 0 })
+      model.tokenizer = tokenizer
+      local text, pieces = generate.text(model, "la marea sube",
+        { start = "<s>", stop = "</s>", greedy = true })
+      local blank = by_byte and " " or "" -- the other decoder leaves out the first word's
+      assert.equal(blank .. "y el agua baja", text)
+      assert.is_true(#pieces < #text) -- sub-words, not bytes
+      assert.equal(text, (generate.text(model, "la marea sube",
+        { start = "<s>", stop = "</s>", beam = 3 })))
+      assert.equal(blank .. "del mar del norte", (generate.text(model, "añil azul",
+        { start = tokenizer:id("<s>"), stop = { "</s>" }, top_k = 1, seed = 1 })))
+      assert.fails('lacks the stop mark "<fin>"', generate.text, model, "la", { stop = "<fin>" })
+    end
+  end)
+
   it("says which mark the vocabulary lacks", function()
     local tokenizer = marea.text.Tokenizer{ filters = "" }
     tokenizer:fit_on_texts(texts)

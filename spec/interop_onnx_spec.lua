@@ -195,6 +195,9 @@ describe("interop.onnx", function()
     refuse("layers of the class CRF", nn.CRF{ 3 })
     refuse("layers of the class Lambda", nn.Lambda{ function(x) return x end })
     refuse('LSTM "s": is stateful', nn.LSTM{ 2, stateful = true, name = "s" })
+    local clipped = 'LSTM "s": cell_clip cuts the cell state; clip of ONNX\'s LSTM cuts'
+    refuse(clipped, nn.LSTM{ 2, cell_clip = 1, name = "s" })
+    refuse("cell_clip cuts the cell state", nn.Bidirectional{ nn.LSTM{ 2, coupled = true, cell_clip = 1 } })
     refuse("activation \"selu\" does not exist in ONNX's LSTM", nn.LSTM{ 2, activation = "selu" })
     refuse("none of the library's by name", nn.Dense{ 2, activation = function(x) return x end })
     refuse("of Flatten", nn.Reshape{ { 2, 2, 3 } },

@@ -21,7 +21,21 @@ local function model()
   return marea.Model{ inputs = { a, b }, outputs = nn.Dense{ 2 }(nn.Add{}{ y, nn.Dense{ 2 }(b), state }) }
 end
 
+local function previous() return marea.tensor({ { 4, 1, 2 }, { 4, 3, 0 } }, { dtype = "int32" }) end
+local builders = marea.builders
+
 return {
+  ManyToOne = single(function() return builders.many_to_one{ source = { features = 3 }, units = 2 } end),
+  ManyToMany = single(function()
+    return builders.many_to_many{ source = { features = 3 }, units = 2, outputs = 3 }
+  end),
+  OneToMany = { { function()
+    return builders.one_to_many{ source = { features = 3 }, target = { features = 2 }, units = 2 }
+  end, function() return { numbers{ 2, 3 }, numbers{ 2, 4, 2 } } end } },
+  SequenceToSequence = { { function()
+    return builders.encoder_decoder{ source = { features = 3 }, target = { vocabulary = 4, embedding = 2 },
+      units = 2, attention = "general", bidirectional = true }
+  end, function() return { sequence(), previous() } end } },
   Add = { { function() return nn.Add{} end, pair },
     { function() return nn.Add{} end, function() return { numbers{ 2, 4, 3 }, numbers{ 2, 3 } } end } },
   Subtract = merge "Subtract", Multiply = merge "Multiply", Average = merge "Average",

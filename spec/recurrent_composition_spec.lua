@@ -82,10 +82,21 @@ function steps.SimpleGRU(layer, x, s)
   return { blend(layer, gate_sum(layer, 1, x, h):sigmoid(), h, g) }
 end
 
+-- The candidate's columns are the last ones; the gate's stand before them where it has any.
+local function last_block(x, units) return x:narrow(#x:shape(), x:size(#x:shape()) - units + 1, units) end
+
 function steps.MinimalGatedUnit(layer, x, s)
-  local h = s[1]
-  local f = gate_sum(layer, 1, x, h):sigmoid()
-  return { blend(layer, f, h, gate_sum(layer, 2, x, f * h):tanh()) }
+  local h, u, sees = s[1], layer.units, layer.gate
+  local sum = marea.zeros{ h:size(1), u }
+  if sees:find("x") then sum = sum + x:matmul(block(layer.kernel, 1, u)) end
+  if sees:find("h") then sum = sum + h:matmul(block(layer.recurrent_kernel, 1, u)) end
+  sum = normal(layer, sum, layer.norm and layer.norm_gain:select(1, 1))
+  if sees:find("b") and layer.bias then sum = sum + block(layer.bias, 1, u) end
+  local f = sum:sigmoid()
+  local new = x:matmul(last_block(layer.kernel, u)) + (f * h):matmul(last_block(layer.recurrent_kernel, u))
+  new = normal(layer, new, layer.norm and layer.norm_gain:select(1, 2))
+  if layer.bias then new = new + last_block(layer.bias, u) end
+  return { blend(layer, f, h, new:tanh()) }
 end
 
 function steps.Elman(layer, x, s)
@@ -154,7 +165,8 @@ local cells = {
   SimpleRNN = { {}, { norm = "layer" }, { zoneout = .3 }, { norm = "layer", zoneout = .3 },
     { use_bias = false } },
   Elman = { { output_units = 2, g2 = "sigmoid" }, { norm = "layer", zoneout = .2 } },
-  GRU = {}, SimpleGRU = {}, MinimalGatedUnit = {}, LSTM = {},
+  GRU = {}, SimpleGRU = {}, LSTM = {},
+  MinimalGatedUnit = { { gate = "hb", use_bias = false }, { gate = "h", use_bias = false } },
 }
 for _, update in ipairs{ "keep", "write" } do
   for _, norm in ipairs{ false, "layer" } do
@@ -168,7 +180,7 @@ for _, update in ipairs{ "keep", "write" } do
     add("GRU", "reset_after", false)
     add("SimpleGRU", "candidate", "x")
     add("SimpleGRU", "candidate", "xh")
-    add("MinimalGatedUnit")
+    for _, gate in ipairs{ "xhb", "hb", "h", "b" } do add("MinimalGatedUnit", "gate", gate) end
   end
 end
 local looks = { false }

@@ -250,6 +250,7 @@ describe("cells with forms", function()
     function() return nn.GRU{ 3, update = "write", return_sequences = true } end,
     function() return nn.SimpleGRU{ 3, return_sequences = true } end,
     function() return nn.MinimalGatedUnit{ 3, return_sequences = true } end,
+    function() return nn.MinimalGatedUnit{ 3, gate = "h", return_sequences = true } end,
   }
 
   it("carry their states from one part of a sequence to the next, and stream", function()
@@ -267,11 +268,44 @@ describe("cells with forms", function()
     end
   end)
 
-  it("do not stream with a learned initial state", function()
-    local model = marea.Sequential{ nn.GRU{ 3, learn_initial_state = true } }
-    model:build{ 1, 4, 2 }
-    raises(function() model:stream{ batch = 1 }:step(numbers{ 1, 2 }) end, "GRU",
-      "learnt states")
+  -- In C (GRU, LSTM), through the layers (SimpleGRU), with two states of two widths (the projection).
+  it("stream from their learned initial states, at the start and again", function()
+    for _, rows in ipairs{ 1, 3 } do
+      local model = marea.Sequential{}
+      for _, layer in ipairs{ nn.GRU, nn.LSTM, nn.SimpleRNN } do
+        model:add(layer{ 3, return_sequences = true, learn_initial_state = true })
+      end
+      local x = numbers{ rows, 4, 2 }
+      for _, last in ipairs{ nn.GRU{ 2, return_sequences = true },
+        nn.SimpleGRU{ 2, learn_initial_state = true, return_sequences = true },
+        nn.LSTM{ 4, projection = 2, learn_initial_state = true, return_sequences = true } } do
+        local row = marea.Sequential{ model, last }
+        row:build{ -1, -1, 2 }
+        support.scatter(row)
+        local whole, stream = row(x), row:stream{ batch = rows }
+        assert.equal(last.class_name == "GRU", stream.stepper ~= nil)
+        local function walk()
+          for t = 1, 4 do near(whole:select(2, t), stream:step(x:select(2, t):clone())) end
+        end
+        walk()
+        stream:reset()
+        walk()
+        for _, layer in ipairs(model.layers) do layer.initial_h:fill_(-.25) end -- learned on
+        whole = row(x)
+        walk(stream:restore(row:zero_state()))
+      end
+    end
+  end)
+
+  it("generate from their learned initial states, each beam too", function()
+    local model = marea.Sequential{ nn.Embedding{ 5, 3 }, nn.GRU{ 4, return_sequences = true,
+      learn_initial_state = true }, nn.Dense{ 5, activation = "softmax" } }
+    model:build{ -1, -1 }
+    support.scatter(model, 2)
+    local best = marea.generate.beam(model, { start = 1, width = 2, max_length = 3 })[1]
+    local ids = { 1, table.unpack(best.tokens, 1, 2) }
+    local p = model(marea.tensor({ ids }, { dtype = "int32" }))
+    for t, token in ipairs(best.tokens) do near(p:get(1, t, token + 1), best.probabilities[t]) end
   end)
 
   it("work in both directions and come back from a config", function()
@@ -323,6 +357,8 @@ describe("forms refuse", function()
     raises(function() nn.GRU{ 2, update = "z" } end, "GRU", "update", "keep")
     raises(function() nn.GRU{ 2, peephole = "onnx" } end, "GRU: unknown option \"peephole\"")
     raises(function() nn.SimpleGRU{ 2, candidate = "h" } end, "SimpleGRU", "candidate", "xh")
+    raises(function() nn.MinimalGatedUnit{ 2, gate = "x" } end, "MinimalGatedUnit", "gate", "xhb")
+    raises(function() nn.MinimalGatedUnit{ 2, gate = "b", use_bias = false } end, "use_bias = true")
     raises(function() nn.SimpleRNN{ 2, norm = "batch" } end, "SimpleRNN", "norm", "layer")
     raises(function() nn.LSTM{ 2, zoneout = 1 } end, "LSTM", "zoneout")
     raises(function() nn.LSTM{ 2, cell_clip = -1 } end, "LSTM", "cell_clip")

@@ -210,6 +210,31 @@ describe("scripts/questions.lua", function()
   end)
 end)
 
+describe("scripts/translate.lua", function()
+  runs("translates with and without attention, in both directions", function()
+    local command = "MAREA_DATA= %q scripts/translate.lua --epochs 4 --units 16 --direction %s"
+    for _, direction in ipairs{ "en-es", "es-en" } do
+      local ok, text = output_of(command:format(program, direction))
+      assert.is_true(ok, text)
+      assert.is_truthy(text:find("The short pairs that come with Marea", 1, true), text)
+      assert.is_truthy(text:find("432 pairs to learn from, 48 sentences to be judged by", 1, true), text)
+      assert.is_truthy(text:find("\nwith attention +%d+ +[%d.]+ +[%d.]+ +0%.%d+ +[%d.]+ +[%d.]+"), text)
+      assert.is_truthy(text:find("\n5 to 6 +%d+ +[%d.]+ / [%d.]+ +[%d.]+ / [%d.]+"), text)
+      assert.is_truthy(text:find("\n    attention: %S"), text)
+      assert.is_truthy(text:find("Where attention looks", 1, true), text)
+    end
+    local ok, text = output_of(("MAREA_DATA= %q scripts/translate.lua --direction es-fr"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--direction must be en-es or es-en", 1, true), text)
+    ok, text = output_of(("MAREA_DATA= %q scripts/translate.lua --attention dot"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--attention must be general or additive", 1, true), text)
+    ok, text = output_of(("MAREA_DATA= %q scripts/translate.lua --longest 2"):format(program))
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("there are too few sentences", 1, true), text)
+  end)
+end)
+
 describe("scripts/language_model.lua", function()
   runs("learns words and characters", function()
     local run = "MAREA_DATA= %q scripts/language_model.lua --epochs 1 --limit 3000 --units 8 "
@@ -247,6 +272,21 @@ describe("scripts/airline.lua", function()
     ok, text = output_of(("%q scripts/airline.lua --seeds none"):format(program))
     assert.is_falsy(ok)
     assert.is_truthy(text:find("--seeds must be a whole number", 1, true), text)
+  end)
+end)
+
+describe("scripts/airline_rehearsals.lua", function()
+  runs("rehearses every network on a base and takes the least", function()
+    local run = ("%q scripts/airline_rehearsals.lua --seeds 1 --bases "):format(program)
+    local ok, text = output_of(run .. "1")
+    assert.is_true(ok, text)
+    local least
+    for rmse in text:gmatch("epochs +([%d.]+)") do least = math.min(least or math.huge, tonumber(rmse)) end
+    assert.is_truthy(text:find("the base alone +[%d.]+"), text)
+    assert.are.equal(("%.2f"):format(least), text:match("with a network: .*%(([%d.]+)%)"))
+    ok, text = output_of(run .. "0")
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("must be at least 1", 1, true), text)
   end)
 end)
 

@@ -150,6 +150,42 @@ describe("fit{ tbptt }", function()
     assert.is_nil(model.layers[3].kept_states)
   end)
 
+  it("takes class weights as the sample weights of their targets, and shows callbacks whole batches", function()
+    local x, y = ids(0), ids(1)
+    local by_class, by_sample = labeller(), labeller()
+    local class, sample = {}, marea.zeros{ B, T }
+    for id = 1, 6 do class[id] = id / 4 end
+    for b = 1, B do
+      for t = 1, T do sample:set(b, t, y:get(b, t) / 4) end
+    end
+    local batches = 0
+    local counter = marea.callbacks.LambdaCallback{ on_batch_end = function() batches = batches + 1 end }
+    by_class:fit(x, y, with({ k1 = 2, k2 = 4 }, { class_weight = class, callbacks = { counter } }))
+    by_sample:fit(x, y, with({ k1 = 2, k2 = 4 }, { sample_weight = sample }))
+    near(weights(by_class), weights(by_sample))
+    assert.equal(quiet.epochs * B // 2, batches)
+    local plain = labeller()
+    plain:fit(x, y, with{ k1 = 2, k2 = 4 })
+    assert.is_false(by_class:get_weights()[1]:same(plain:get_weights()[1]))
+  end)
+
+  it("moves a learned initial state in the first window alone", function()
+    local function moved(first, last)
+      local model = marea.Sequential{ nn.GRU{ 3, return_sequences = true, learn_initial_state = true } }
+      model:build{ -1, -1, 2 }
+      support.scatter(model)
+      model:compile{ optimizer = "sgd", loss = "mse" }
+      local weight = marea.zeros{ 2, 6 }
+      for t = first, last do for b = 1, 2 do weight:set(b, t, 1) end end
+      local before = model.layers[1].initial_h:clone()
+      model:fit(support.numbers{ 2, 6, 2 }, support.numbers({ 2, 6, 3 }, 1),
+        { tbptt = 3, epochs = 1, verbose = 0, sample_weight = weight })
+      return not before:same(model.layers[1].initial_h)
+    end
+    assert.is_true(moved(1, 3))
+    assert.is_false(moved(4, 6))
+  end)
+
   it("leaves the states of stateful layers where the batch ended", function()
     local plain, truncated = labeller{ stateful = true }, labeller{ stateful = true }
     for _, model in ipairs{ plain, truncated } do model.optimizer.learning_rate = 1e-12 end
@@ -188,6 +224,14 @@ describe("fit{ tbptt }", function()
     raises(fit(model_of(sequences(), nn.Conv1D{ 2, 3, padding = "same" }), 3), 'Conv1D "conv1d', "looks across time")
     raises(fit(model_of(sequences(), nn.GlobalMaxPooling1D{}, nn.Dense{ 1 }), 3), "GlobalMaxPooling1D")
     raises(fit(model_of(nn.Dense{ 1 }), 3), "no recurrent layer")
+    raises(fit(model_of(nn.Conv1D{ 2, 3, padding = "causal" }, sequences()), 3), "Conv1D", "looks across time")
+    raises(fit(model_of(nn.LSTM{ 3, go_backwards = true }, nn.Dense{ 1 }), 3), "LSTM", "from its end")
+    local from = marea.Input{ { -1, 3 } }
+    local states = sequences()(from)
+    local attends = marea.Model{ inputs = from, outputs = nn.Attention{ name = "looks" }{ states, states } }
+    attends:compile{ loss = "mse" }
+    raises(function() attends:fit(marea.zeros{ 2, 4, 3 }, marea.zeros{ 2, 4, 3 }, with(2)) end,
+      'Attention "looks"', "looks across time")
     local words, gru = marea.Input{ { -1, 3 } }, nn.GRU{ 3, return_sequences = true }
     local twice = marea.Model{ inputs = words, outputs = gru(gru(words)) }
     twice:compile{ loss = "mse" }

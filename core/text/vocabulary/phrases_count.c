@@ -1,33 +1,23 @@
 #include "text/vocabulary/phrases_count.h"
 
-#include <pthread.h>
-#include <stdio.h>
-
 #include "base/memory.h"
-#include "base/threads.h"
+#include "text/vocabulary/count.h"
 
-enum { WORKERS = 64, RUN_BYTES = 1 << 18, ROUND_RUNS = 64 };
+enum { RUN_BYTES = 1 << 18, ROUND_RUNS = 64 };
 
 /* One thread's part. */
-typedef struct worker {
-  marea_vocabulary *table;
-  marea_pipeline_scratch *scratch;
+typedef struct part {
   marea_phrase_line line;
   int64_t words;
-  size_t failed_text;
-  marea_status status;
-  char message[200];
-} worker;
+} part;
 
 typedef struct counting {
   const marea_phrases *phrases;
   const marea_pipeline *pipeline;
   const marea_text *texts;
   size_t count, next; /* texts: all, the next one */
-  size_t runs, round_end;
-  bool stopped;
-  pthread_mutex_t lock; /* around next, runs, stopped */
-  worker workers[WORKERS];
+  size_t runs;        /* left in this round */
+  part parts[MAREA_COUNT_WORKERS];
 } counting;
 
 /* ---- one text ---- */
@@ -66,80 +56,32 @@ static marea_status add_token(void *context, const marea_token *token) {
   return marea_phrase_line_add(t->phrases, t->line, token);
 }
 
-static marea_status count_text(const counting *all, worker *w, marea_text text) {
-  target t = {all->phrases, &w->line};
-  w->line.count = w->line.used = 0;
-  marea_status status = marea_pipeline_run(all->pipeline, text, false, w->scratch, add_token, &t);
-  return status == MAREA_OK ? marea_phrases_note(&w->line, w->table, &w->words) : status;
+static marea_status count_text(void *context, const marea_count_place *place, marea_text text) {
+  counting *all = context;
+  part *own = &all->parts[place->worker];
+  target t = {all->phrases, &own->line};
+  own->line.count = own->line.used = 0;
+  marea_status status =
+      marea_pipeline_run(all->pipeline, text, false, place->scratch, add_token, &t);
+  return status == MAREA_OK ? marea_phrases_note(&own->line, place->table, &own->words) : status;
 }
 
 /* ---- all texts ---- */
 
-/* The next texts for a worker; 0 when the round has no more. */
-static size_t take_run(counting *all, worker *w, size_t *first) {
-  size_t bytes = 0;
-  pthread_mutex_lock(&all->lock);
-  *first = all->next;
-  if (!all->stopped && all->runs < all->round_end && all->next < all->count) {
-    while (all->next < all->count && bytes < RUN_BYTES) bytes += all->texts[all->next++].length + 1;
-    w->table->run = ++all->runs;
-  }
-  size_t count = all->next - *first;
-  pthread_mutex_unlock(&all->lock);
-  return count;
-}
-
-static void stop(counting *all, worker *w) {
-  pthread_mutex_lock(&all->lock);
-  all->stopped = true;
-  pthread_mutex_unlock(&all->lock);
-  snprintf(w->message, sizeof w->message, "%s", marea_error_text()); /* errors are per thread */
-}
-
-static void count_runs(void *context, size_t number) {
+/* The next texts for a worker; none when the round has no more. */
+static marea_status next_run(void *context, size_t worker, const marea_text **texts,
+                             size_t *count) {
+  (void)worker;
   counting *all = context;
-  worker *w = &all->workers[number];
-  size_t first, count;
-  while (w->status == MAREA_OK && (count = take_run(all, w, &first)) > 0)
-    for (size_t i = 0; i < count && w->status == MAREA_OK; i++) {
-      w->failed_text = first + i;
-      w->status = count_text(all, w, all->texts[first + i]);
-    }
-  if (w->status != MAREA_OK) stop(all, w);
-}
-
-/* The first failure in the order of the texts. */
-static marea_status first_failure(const counting *all, size_t workers) {
-  const worker *first = NULL;
-  for (size_t i = 0; i < workers; i++) {
-    const worker *w = &all->workers[i];
-    if (w->status != MAREA_OK && (first == NULL || w->failed_text < first->failed_text)) first = w;
+  size_t first = all->next;
+  if (all->runs > 0) {
+    all->runs--;
+    for (size_t bytes = 0; all->next < all->count && bytes < RUN_BYTES;)
+      bytes += all->texts[all->next++].length + 1;
   }
-  if (first == NULL) return MAREA_OK;
-  if (first->status != MAREA_FORMAT) return marea_fail(first->status, "%s", first->message);
-  return marea_fail(first->status, "text %zu: %s", first->failed_text + 1, first->message);
-}
-
-/* Counts one round and merges it into the table. */
-static marea_status count_round(counting *all, size_t workers, marea_vocabulary *table) {
-  marea_status status = MAREA_OK;
-  all->round_end = all->runs + ROUND_RUNS;
-  for (size_t i = 0; i < workers && status == MAREA_OK; i++) {
-    all->workers[i].table = marea_vocabulary_new();
-    if (all->workers[i].table == NULL) status = MAREA_NOMEM;
-  }
-  if (status == MAREA_OK) {
-    marea_parallel(workers, count_runs, all);
-    status = first_failure(all, workers);
-  }
-  for (size_t i = 0; i < workers; i++) {
-    worker *w = &all->workers[i];
-    if (status == MAREA_OK) status = marea_vocabulary_merge(table, w->table, true);
-    marea_vocabulary_free(w->table);
-    w->table = NULL;
-  }
-  if (status == MAREA_OK) marea_vocabulary_settle(table);
-  return status;
+  *texts = all->texts + first;
+  *count = all->next - first;
+  return MAREA_OK;
 }
 
 /* Leaves out what was counted less than `least` times; the table is replaced. */
@@ -197,33 +139,20 @@ marea_status marea_phrases_take(marea_phrases *p, marea_vocabulary *counts, int6
   return MAREA_OK;
 }
 
-static marea_status count_all(counting *all, size_t workers, marea_phrases *p,
-                              marea_phrases_report *report) {
+static marea_status count_all(counting *all, marea_phrases *p, marea_phrases_report *report) {
   int64_t least = 1, words = 0;
-  marea_status status = MAREA_OK;
+  marea_counting how = {all->pipeline, next_run, all, count_text, all, 0};
   marea_vocabulary *table = marea_vocabulary_new();
-  if (table == NULL) status = MAREA_NOMEM;
-  for (size_t i = 0; i < workers && status == MAREA_OK; i++) {
-    all->workers[i].scratch = marea_pipeline_scratch_new();
-    if (all->workers[i].scratch == NULL) status = MAREA_NOMEM;
-  }
+  marea_status status = table != NULL ? MAREA_OK : MAREA_NOMEM;
   while (status == MAREA_OK && all->next < all->count) {
-    status = count_round(all, workers, table);
+    all->runs = ROUND_RUNS;
+    status = marea_count(table, &how, &report->pipeline);
     if (status == MAREA_OK && too_many(p, table)) status = prune(&table, least++, &report->pruned);
   }
-  for (size_t i = 0; i < workers; i++) words += all->workers[i].words;
+  for (size_t i = 0; i < MAREA_COUNT_WORKERS; i++) words += all->parts[i].words;
   if (status == MAREA_OK) return marea_phrases_take(p, table, words, least, report);
   marea_vocabulary_free(table);
   return status;
-}
-
-static void free_workers(counting *all, size_t workers, marea_phrases_report *report) {
-  for (size_t i = 0; i < workers; i++) {
-    worker *w = &all->workers[i];
-    if (w->scratch != NULL) marea_pipeline_report_add(&report->pipeline, &w->scratch->report);
-    marea_pipeline_scratch_free(w->scratch);
-    marea_phrase_line_free(&w->line);
-  }
 }
 
 marea_status marea_phrases_count(marea_phrases *p, const marea_pipeline *pipeline,
@@ -233,17 +162,12 @@ marea_status marea_phrases_count(marea_phrases *p, const marea_pipeline *pipelin
     return marea_fail(MAREA_STATE, "phrases: frozen phrases cannot count more texts");
   counting *all = marea_alloc_zero(1, sizeof *all);
   if (all == NULL) return MAREA_NOMEM;
-  size_t workers = (size_t)marea_threads();
-  if (workers > WORKERS) workers = WORKERS;
-  if (marea_pipeline_has_function(pipeline)) workers = 1;
   all->phrases = p;
   all->pipeline = pipeline;
   all->texts = texts;
   all->count = count;
-  pthread_mutex_init(&all->lock, NULL);
-  marea_status status = count_all(all, workers, p, report);
-  free_workers(all, workers, report);
-  pthread_mutex_destroy(&all->lock);
+  marea_status status = count_all(all, p, report);
+  for (size_t i = 0; i < MAREA_COUNT_WORKERS; i++) marea_phrase_line_free(&all->parts[i].line);
   marea_free(all);
   return status;
 }

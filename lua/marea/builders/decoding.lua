@@ -28,13 +28,26 @@ local function constant_ids(rows, id)
   return ops.zeros({ rows, 1 }, { dtype = "int32" }):fill_(id)
 end
 
+-- What keeps padding and the start mark, which are no words, from being said: added to logits.
+local function silence(model)
+  local target = model.target
+  if not target.silence then
+    local list = {}
+    for id = 0, model.decoder.scores.units - 1 do
+      list[id + 1] = (id == 0 or id == target.start_id) and -math.huge or 0
+    end
+    target.silence = ops.tensor(list)
+  end
+  return target.silence
+end
+
 -- One step of all rows: the next ids (B, 1), states that outlive the tape, weights of attention (B, S).
 local function step(model, fed, list, memory)
   local _ <close> = ops.tape{ retain_grad = false }
   return ops.no_grad(function()
     local y, after = model.decoder:run(fed, nil, by_layer(model.decoder, list), false)
     local logits, weights = model.decoder:score(y, memory, false)
-    local ids = ops.argmax_ids(logits, 3):clone()
+    local ids = ops.argmax_ids(logits + silence(model), 3):clone()
     return ids, states.new(flatten(after)):keep(),
       weights and weights:reshape{ weights:size(1), weights:size(3) }:clone()
   end)
@@ -93,7 +106,8 @@ function Source:advance(tokens, given)
       for k, tensor in ipairs(list) do row[k] = tensor:narrow(1, i, 1):clone() end
       new[i] = states.new(row)
     end
-    return logits:reshape{ n, logits:size(3) }:clone(), new
+    logits = logits:reshape{ n, logits:size(3) } + silence(self.model)
+    return logits:clone(), new
   end)
 end
 
@@ -142,7 +156,8 @@ local function sample(model, begun, read, seed)
   return ids
 end
 
---- Sequences for `count` samples. `begin(first, last)` encodes a range of them: { rows, states, memory }.
+--- Sequences for `count` samples; neither padding nor the start mark is said. `begin(first, last)` encodes a
+-- range of them: { rows, states, memory }.
 -- @treturn table texts, or lists of ids; with n_best > 1 a list of hypotheses for each sample
 -- @treturn table with `attention`, for each sample its weights: a row of the source's steps a token
 function decoding.run(model, count, begin, read)

@@ -10,22 +10,15 @@
 -- The encoder's last states are the decoder's first ones (through a layer of their own when it is
 -- bidirectional). Padding hides itself: id 0.
 -- @module marea.builders.encoder_decoder
-local base = require "marea.model.base"
 local Decoder = require "marea.builders.decoder"
 local decoding = require "marea.builders.decoding"
-local Layer = require "marea.nn.layer"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local recurrent = require "marea.builders.recurrent"
-local registry = require "marea.nn.registry"
 local sequence = require "marea.sequence"
 local teaching = require "marea.builders.teaching"
 local vocabularies = require "marea.builders.vocabularies"
-
-local declared = { source = options.required, target = options.required, attention = false,
-  bidirectional = false, max_length = 50, scheduled_sampling = 0 }
-for name, default in pairs(recurrent.options) do declared[name] = default end
 
 --- A model whose `fit` and `evaluate` take sources and targets, and whose `decode` takes sources.
 --
@@ -37,15 +30,8 @@ for name, default in pairs(recurrent.options) do declared[name] = default end
 -- and before the scores), `attention` (false, "dot", "general" or "additive"), `max_length` (50: words
 -- of a target), `scheduled_sampling` (0: the share of tokens that the decoder feeds itself in training;
 -- or { from = 0, to = 0.5, epochs = 10 }).
-local EncoderDecoder = Layer:extend("EncoderDecoder", {
-  builtin = true,
-  masking = "pass",
-  takes_list = true,
-  options = declared,
-})
-
-base(EncoderDecoder)
-teaching.extend(EncoderDecoder)
+local SequenceToSequence = teaching.class("SequenceToSequence", { attention = false,
+  bidirectional = false })
 
 -- The layers that make a bidirectional encoder's states the decoder's.
 local function make_bridges(self)
@@ -77,18 +63,13 @@ local function list_layers(self)
   return table.move(rest, 1, #rest, #list + 1, list)
 end
 
-function EncoderDecoder:init()
+function SequenceToSequence:make()
   local who = self.class_name
-  recurrent.check(self)
-  self.from, self.source = vocabularies.read(who, "source", self.source), nil
-  self.target = vocabularies.read(who, "target", self.target)
   if not self.target.vocabulary then
     error(who .. ": the target must be words; marea.builders.one_to_many gives vectors", 0)
   end
   if self.attention then options.choice(who, "attention", self.attention, { "dot", "general", "additive" }) end
   options.boolean(who, "bidirectional", self.bidirectional)
-  self.max_length = options.integer(who, "max_length", self.max_length)
-  teaching.read_schedule(self)
   self.target_size = vocabularies.add_marks(who, "target", self.target)
   make_encoder(self)
   local width = self.encoder[#self.encoder]
@@ -96,12 +77,10 @@ function EncoderDecoder:init()
   self.decoder = Decoder.new(self, { size = self.target_size, side = self.target,
     outputs = self.target_size, attention = self.attention, memory_features = width })
   if self.bidirectional then make_bridges(self) end
-  self.layers = list_layers(self)
-  self.children = self.layers
-  if not registry.loading() then self:build(self:declared_shape()) end
+  return list_layers(self)
 end
 
-function EncoderDecoder:build_weights()
+function SequenceToSequence:build_weights()
   local features = self.from.features or self.source_words:build{ -1, -1 }.output_dim
   for _, layer in ipairs(self.encoder) do
     if self.encoder_drop then self.encoder_drop:build{ -1, -1, features } end
@@ -114,29 +93,8 @@ function EncoderDecoder:build_weights()
   self.decoder:build()
 end
 
--- What models tell training and saving about themselves.
-
-function EncoderDecoder.input_names() return { "source", "previous" } end
-
-function EncoderDecoder.output_names() return { "target" } end
-
-function EncoderDecoder:declared_shape()
+function SequenceToSequence:declared_shape()
   return { self.from.features and { -1, -1, self.from.features } or { -1, -1 }, { -1, -1 } }
-end
-
-function EncoderDecoder:head_shapes() return { { -1, -1, self.target_size } } end
-
-function EncoderDecoder:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
-
-function EncoderDecoder:embeddings_of(i)
-  local words = i == 1 and self.source_words or i == 2 and self.decoder.words
-  return { words or nil }, words ~= nil
-end
-
-function EncoderDecoder.fixed_width() return false end
-
-function EncoderDecoder:get_config()
-  return vocabularies.config_of(self, declared)
 end
 
 -- Running -----------------------------------------------------------------------------------------
@@ -152,10 +110,12 @@ end
 
 --- What the decoder begins with: { rows, states (of each layer), memory }.
 -- @tparam tensor source (B, S) ids or (B, S, D)
-function EncoderDecoder:encode(source, training)
-  local x, mask, list = source, nil, {}
+-- @tparam[opt] boolean training
+-- @tparam[opt] tensor mask (B, S) of more than the padding of words
+function SequenceToSequence:encode(source, training, mask)
+  local x, list = source, {}
   if self.source_words then
-    x, mask = self.source_words(source), self.source_words:compute_mask(source)
+    x, mask = self.source_words(source), self.source_words:compute_mask(source, mask)
   end
   for i, layer in ipairs(self.encoder) do
     if self.encoder_drop then x = self.encoder_drop(x, { training = training }) end
@@ -167,28 +127,14 @@ end
 
 --- Scores (B, T, ids) of the tokens that follow `previous`, and their mask.
 -- @tparam {tensor,tensor} x source (B, S) and previous (B, T): the start mark and the target's tokens
-function EncoderDecoder:forward(x, call)
+function SequenceToSequence:forward(x, call)
   local training, previous = call and call.training, ops.as_ids(x[2])
-  if previous:size(2) > self.max_length + 1 then
-    self:fail("the teacher's sequence has %d steps, the decoder allows the start mark and max_length = %d",
-      previous:size(2), self.max_length)
-  end
-  local begun, decoder = self:encode(x[1], training), self.decoder
-  local mask = decoder.words:compute_mask(previous)
-  local rate = training and teaching.rate(self) or 0
-  local y
-  if rate > 0 then
-    y = decoder:run_scheduled(previous, mask, begun.states, begun.memory, rate)
-  else
-    y = decoder:run(previous, mask, begun.states, training)
-  end
+  teaching.check_steps(self, previous)
+  local masks = call and (call.mask or call.lengths and self:read_mask(x, { lengths = call.lengths })) or {}
+  local begun, decoder = self:encode(x[1], training, masks[1]), self.decoder
+  local mask = decoder.words:compute_mask(previous, masks[2])
+  local y = teaching.run(self, previous, mask, begun, training)
   return decoder:score(y, begun.memory, training), mask
-end
-
-function EncoderDecoder:call(x, call)
-  local y, mask = self:forward(x, call)
-  self.last_mask = mask
-  return y
 end
 
 -- Sources as the encoder reads them: rows of ids, or a tensor of vectors.
@@ -213,7 +159,7 @@ local function padded(self, source, first, last)
 end
 
 --- Source and target as fit needs them.
-function EncoderDecoder:lesson(who, source, target)
+function SequenceToSequence:lesson(who, source, target)
   local read, rows = read_source(self, who .. ": source", source)
   local previous, y = teaching.teach(self, who .. ": target", target)
   if y:size(1) ~= rows then
@@ -231,7 +177,7 @@ end
 -- @treturn table a text (or, without a tokenizer, ids) for each source; one alone for one text; with
 -- n_best > 1 lists of hypotheses with `output`, `tokens`, `score`, `log_probability`
 -- @treturn table with `attention`: for each source a list, for each token the weights of the source's steps
-function EncoderDecoder:decode(source, given)
+function SequenceToSequence:decode(source, given)
   local single = type(source) == "string"
   local read = decoding.read(self, given)
   local rows, count = read_source(self, "decode: source", single and { source } or source)
@@ -242,4 +188,4 @@ function EncoderDecoder:decode(source, given)
   return results, attention
 end
 
-return EncoderDecoder
+return SequenceToSequence

@@ -28,7 +28,7 @@ end
 --
 -- `source`, `outputs`, `task`, `cell`, `units`, `num_layers`, `cell_options`, `dropout` as for
 -- many_to_one; `bidirectional` (false), `crf` (false; true, or the constraint of nn.CRF such as "iob2").
-local ManyToMany = room.class("ManyToMany", { bidirectional = false, crf = false }, make)
+local ManyToMany = room.class("ManyToMany", { bidirectional = false, crf = false }, "pass", make)
 
 -- Lists of words as lists of ids.
 local function encode(self, where, x)

@@ -31,7 +31,7 @@ end
 -- names of the classes; `task`: "binary" (with one output), "classes" (with more) or "values";
 -- `pooling` ("last": the last state; "max", "mean", "attention" over all steps), `bidirectional` (false),
 -- `cell` ("LSTM"), `units` (64), `num_layers` (1), `cell_options`, `dropout` (0).
-local ManyToOne = room.class("ManyToOne", { pooling = "last", bidirectional = false }, make)
+local ManyToOne = room.class("ManyToOne", { pooling = "last", bidirectional = false }, "consume", make)
 
 -- Targets with names of classes as ids.
 local function read_targets(self, who, y)

@@ -9,21 +9,13 @@
 -- said before; in training it is told the truth (teacher forcing), or its own words for a share of the
 -- steps (`scheduled_sampling`). Without it the value is read at every step.
 -- @module marea.builders.one_to_many
-local base = require "marea.model.base"
 local Decoder = require "marea.builders.decoder"
 local decoding = require "marea.builders.decoding"
-local Layer = require "marea.nn.layer"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
-local recurrent = require "marea.builders.recurrent"
-local registry = require "marea.nn.registry"
 local teaching = require "marea.builders.teaching"
 local vocabularies = require "marea.builders.vocabularies"
-
-local declared = { source = options.required, target = options.required, feedback = true,
-  max_length = 50, scheduled_sampling = 0 }
-for name, default in pairs(recurrent.options) do declared[name] = default end
 
 --- A model whose `fit`, `evaluate` and `decode` take values.
 --
@@ -31,15 +23,7 @@ for name, default in pairs(recurrent.options) do declared[name] = default end
 -- (N). `target`: words, as for encoder_decoder, or { features = K } for vectors (N, steps, K). `feedback`
 -- (true), `max_length` (50: words, or steps of vectors), `scheduled_sampling` (0), `cell`, `units`,
 -- `num_layers`, `cell_options`, `dropout` as for encoder_decoder.
-local OneToMany = Layer:extend("OneToMany", {
-  builtin = true,
-  masking = "pass",
-  takes_list = true,
-  options = declared,
-})
-
-base(OneToMany)
-teaching.extend(OneToMany)
+local OneToMany = teaching.class("OneToMany", { feedback = true })
 
 -- A Dense layer for each state of each recurrent layer.
 local function make_starts(self)
@@ -54,22 +38,17 @@ local function make_starts(self)
 end
 
 local function list_layers(self)
-  local list = { self.kinds }
+  local list = { self.source_words }
   for _, row in ipairs(self.starts or {}) do table.move(row, 1, #row, #list + 1, list) end
   local rest = self.decoder:children()
   return table.move(rest, 1, #rest, #list + 1, list)
 end
 
-function OneToMany:init()
+function OneToMany:make()
   local who = self.class_name
-  recurrent.check(self)
-  self.from, self.source = vocabularies.read(who, "source", self.source), nil
-  self.target = vocabularies.read(who, "target", self.target)
   options.boolean(who, "feedback", self.feedback)
-  self.max_length = options.integer(who, "max_length", self.max_length)
-  teaching.read_schedule(self)
   if self.from.vocabulary then
-    self.kinds = nn.Embedding{ self.from.vocabulary, self.from.embedding, name = "kinds" }
+    self.source_words = nn.Embedding{ self.from.vocabulary, self.from.embedding, name = "source_words" }
   end
   self.value_size = self.from.features or self.from.embedding
   local words = self.target.vocabulary
@@ -78,50 +57,27 @@ function OneToMany:init()
     features = self.feedback and self.target.features or self.value_size, side = self.target,
     outputs = self.target_size })
   if self.feedback then make_starts(self) end
-  self.layers = list_layers(self)
-  self.children = self.layers
-  if not registry.loading() then self:build(self:declared_shape()) end
+  return list_layers(self)
 end
 
 function OneToMany:build_weights()
-  if self.kinds then self.kinds:build{ -1 } end
+  if self.source_words then self.source_words:build{ -1 } end
   for _, row in ipairs(self.starts or {}) do
     for _, start in ipairs(row) do start:build{ -1, self.value_size } end
   end
   self.decoder:build()
 end
 
--- What models tell training and saving about themselves.
-
-function OneToMany.input_names() return { "source", "previous" } end
-
-function OneToMany.output_names() return { "target" } end
-
 function OneToMany:declared_shape()
   return { self.from.features and { -1, self.from.features } or { -1 },
     self.target.vocabulary and { -1, -1 } or { -1, -1, self.target.features } }
-end
-
-function OneToMany:head_shapes() return { { -1, -1, self.target_size } } end
-
-function OneToMany:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
-
-function OneToMany:embeddings_of(i)
-  local words = i == 1 and self.kinds or i == 2 and self.decoder.words
-  return { words or nil }, words and true or false
-end
-
-function OneToMany.fixed_width() return false end
-
-function OneToMany:get_config()
-  return vocabularies.config_of(self, declared)
 end
 
 -- Running -----------------------------------------------------------------------------------------
 
 --- What the decoder begins with: { rows, states (of each layer), value (B, D) }.
 function OneToMany:encode(source)
-  local value, list = self.kinds and self.kinds(source) or ops.as_real(source), {}
+  local value, list = self.source_words and self.source_words(source) or ops.as_real(source), {}
   for i, row in ipairs(self.starts or {}) do
     list[i] = {}
     for k, start in ipairs(row) do list[i][k] = start(value) end
@@ -139,33 +95,22 @@ end
 -- @tparam {tensor,tensor} x source and what comes before each step of the target
 function OneToMany:forward(x, call)
   local training, previous, decoder = call and call.training, x[2], self.decoder
-  if previous:size(2) > self.max_length + 1 then
-    self:fail("the teacher's sequence has %d steps, the decoder allows max_length = %d", previous:size(2),
-      self.max_length)
-  end
+  teaching.check_steps(self, previous)
   local begun = self:encode(x[1])
-  local mask = self.target.vocabulary and ops.not_zero(ops.as_ids(previous)) or nil
-  local rate = training and self.feedback and teaching.rate(self) or 0
+  local mask = call and call.mask and call.mask[2] or nil
+  if self.target.vocabulary then mask = mask or ops.not_zero(ops.as_ids(previous)) end
   local y
-  if not self.feedback then
-    y = decoder:run(repeated(begun.value, previous:size(2)), mask, begun.states, training)
-  elseif rate > 0 then
-    y = decoder:run_scheduled(previous, mask, begun.states, nil, rate)
+  if self.feedback then
+    y = teaching.run(self, previous, mask, begun, training)
   else
-    y = decoder:run(previous, mask, begun.states, training)
+    y = decoder:run(repeated(begun.value, previous:size(2)), mask, begun.states, training)
   end
   return decoder:score(y, nil, training), mask
 end
 
-function OneToMany:call(x, call)
-  local y, mask = self:forward(x, call)
-  self.last_mask = mask
-  return y
-end
-
 local function read_source(self, where, source)
-  source = self.kinds and ops.as_ids(source) or ops.as_real(source)
-  local shape, wanted = source:shape(), self.kinds and 1 or 2
+  source = self.source_words and ops.as_ids(source) or ops.as_real(source)
+  local shape, wanted = source:shape(), self.source_words and 1 or 2
   if #shape ~= wanted or wanted == 2 and shape[2] ~= self.from.features then
     error(("%s is (%s), expected (samples%s)"):format(where, table.concat(shape, ", "),
       wanted == 2 and ", " .. self.from.features or ""), 0)

@@ -20,11 +20,12 @@ local tasks = {
 --- A class of builders: Sequentials that are made of `declared` options.
 -- @tparam string name
 -- @tparam table declared options of its own
+-- @tparam string masking what becomes of a mask
 -- @tparam function make(self) adds the layers behind the embedding to self.layers
-function room.class(name, declared, make)
+function room.class(name, declared, masking, make)
   for option, default in pairs(recurrent.options) do declared[option] = default end
   declared.source, declared.outputs, declared.task = options.required, 1, options.optional
-  local class = Sequential:extend(name, { builtin = true, options = declared,
+  local class = Sequential:extend(name, { builtin = true, options = declared, masking = masking,
     arrange = function(given) return given end, from_config = Layer.from_config })
   class.options.layers = nil
 

@@ -4,9 +4,13 @@
 -- step it is given the true token before it (Williams & Zipser, 1989). Targets of reals begin with zeros
 -- and have no marks.
 -- @module marea.builders.teaching
+local base = require "marea.model.base"
+local Layer = require "marea.nn.layer"
 local losses = require "marea.losses"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local recurrent = require "marea.builders.recurrent"
+local registry = require "marea.nn.registry"
 local sequence = require "marea.sequence"
 local vocabularies = require "marea.builders.vocabularies"
 
@@ -17,8 +21,8 @@ local function check_share(what, value)
   error(("%s must be a share from 0 to 1, got %s"):format(what, options.show(value)), 0)
 end
 
---- Options of scheduled sampling, checked: a share, or { from, to, epochs }.
-function teaching.read_schedule(self)
+-- Options of scheduled sampling, checked: a share, or { from, to, epochs }.
+local function read_schedule(self)
   local given = self.scheduled_sampling
   local who = self.class_name .. ": scheduled_sampling"
   if type(given) == "table" then
@@ -32,8 +36,8 @@ function teaching.read_schedule(self)
   end
 end
 
---- The share of tokens that the decoder feeds itself in this epoch of training.
-function teaching.rate(self)
+-- The share of tokens that the decoder feeds itself in this epoch of training.
+local function rate_of(self)
   local given = self.scheduled_sampling
   if type(given) == "number" then return given end
   return given.from + (given.to - given.from) * math.min((self.epoch or 0) / given.epochs, 1)
@@ -98,9 +102,8 @@ local function teach_method(class, name)
   end
 end
 
---- Gives a class of models these forms of compile, fit, evaluate and train_on_batch. The class has
--- `lesson(who, source, target)` → x, y.
-function teaching.extend(class)
+-- fit, evaluate, train_on_batch and compile of a class.
+local function extend_training(class)
   for _, name in ipairs{ "fit", "evaluate", "train_on_batch" } do teach_method(class, name) end
   local compile = class.compile
   --- As for Sequential; the loss is that of what is said (cross-entropy of words, mean squared error of
@@ -115,6 +118,82 @@ function teaching.extend(class)
     end
     return compile(self, read)
   end
+end
+
+-- What models tell training and saving about themselves.
+local interface = {}
+
+function interface.input_names() return { "source", "previous" } end
+
+function interface.output_names() return { "target" } end
+
+function interface.fixed_width() return false end
+
+function interface:head_shapes() return { { -1, -1, self.target_size } } end
+
+function interface:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
+
+function interface:embeddings_of(i)
+  local words = i == 1 and self.source_words or i == 2 and self.decoder.words or nil
+  return { words }, words ~= nil
+end
+
+function interface:call(x, call)
+  local y, mask = self:forward(x, call)
+  self.last_mask = mask
+  return y
+end
+
+--- A class of models with a decoder.
+--
+-- It has `make()` → its layers in order, `build_weights`, `declared_shape`, `forward` and `lesson(who,
+-- source, target)` → x, y.
+-- @tparam string name
+-- @tparam table declared options of its own
+function teaching.class(name, declared)
+  for option, default in pairs(recurrent.options) do declared[option] = default end
+  declared.source, declared.target = options.required, options.required
+  declared.max_length, declared.scheduled_sampling = 50, 0
+  local class = Layer:extend(name, { builtin = true, masking = "pass", takes_list = true, options = declared })
+  base(class)
+  extend_training(class)
+  for method, f in pairs(interface) do class[method] = f end
+
+  function class:init()
+    recurrent.check(self)
+    self.from, self.source = vocabularies.read(name, "source", self.source), nil
+    self.target = vocabularies.read(name, "target", self.target)
+    self.max_length = options.integer(name, "max_length", self.max_length)
+    read_schedule(self)
+    self.layers = self:make()
+    self.children = self.layers
+    if not registry.loading() then self:build(self:declared_shape()) end
+  end
+
+  function class:get_config()
+    return vocabularies.config_of(self, declared)
+  end
+  return class
+end
+
+--- What the decoder's recurrent layers give for a target, by teacher forcing or in part by itself.
+-- @tparam table self the model
+-- @tparam tensor previous what comes before each step of the target
+-- @tparam tensor|nil mask of it
+-- @tparam table begun states and memory that the decoder begins with
+function teaching.run(self, previous, mask, begun, training)
+  local rate = training and rate_of(self) or 0
+  if rate > 0 then
+    return self.decoder:run_scheduled(previous, mask, begun.states, begun.memory, rate)
+  end
+  return (self.decoder:run(previous, mask, begun.states, training))
+end
+
+--- Raises when the decoder is given more steps than its maximum and the start mark.
+function teaching.check_steps(self, previous)
+  if previous:size(2) <= self.max_length + 1 then return end
+  self:fail("the teacher's sequence has %d steps, the decoder allows the start mark and max_length = %d",
+    previous:size(2), self.max_length)
 end
 
 return teaching

@@ -133,6 +133,13 @@ function running.text8_head(given)
   return { text = text, train = { texts = { text } } }
 end
 
+-- Sentences and their translations, a pair a line with a tab between.
+local function read_pairs(path)
+  local columns, message = tables.read_table(tables.tsv(path, { columns = { 1, 2 }, header = false }))
+  if not columns then return nil, message end
+  return { texts = columns[1], targets = columns[2] }
+end
+
 --- English sentences with their Spanish translations (Tatoeba, from manythings.org/anki), sorted by
 -- their length. An English sentence comes once for each of its translations.
 -- @tparam[opt] table given `dir` (default: MAREA_DATA)
@@ -143,10 +150,22 @@ function running.spa_eng(given)
   local path, message = find("corpora.spa_eng", read, { "spa-eng", "spa-eng/spa-eng" },
     "spa.txt")
   if not path then return nil, message end
-  local columns
-  columns, message = tables.read_table(tables.tsv(path, { columns = { 1, 2 }, header = false }))
-  if not columns then return nil, message end
-  return { train = { texts = columns[1], targets = columns[2] } }
+  local train
+  train, message = read_pairs(path)
+  if not train then return nil, message end
+  return { train = train }
+end
+
+--- The sentence pairs that come with Marea: 480 short ones, each once, made for it from a few
+-- moulds, for trying things out without any other data.
+-- @tparam[opt] table given `dir` (default: the folder that Marea ships)
+-- @treturn table { train = { texts (English), targets (Spanish) } }
+-- @return nil and a message
+function running.sentence_pairs(given)
+  local read = options.read("corpora.sentence_pairs", given, { dir = options.optional }, { "dir" })
+  local train, message = read_pairs((read.dir or files.own_folder()) .. "/pairs_en_es.txt")
+  if not train then return nil, message end
+  return { train = train }
 end
 
 return running

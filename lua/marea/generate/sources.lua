@@ -45,13 +45,6 @@ local function stream_of(self, n)
   return known
 end
 
-local function set_row(stream, row, state)
-  for i, tensor in ipairs(stream.values) do
-    local place = tensor:narrow(1, row, 1)
-    if state and #state > 0 then place:assign_(state[i]) else place:fill_(0) end
-  end
-end
-
 local function get_row(stream, row)
   local list = {}
   for i, tensor in ipairs(stream.values) do list[i] = tensor:narrow(1, row, 1):clone() end
@@ -61,7 +54,7 @@ end
 function of_model:advance(tokens, given)
   local n, new = #tokens, {}
   local stream = stream_of(self, n)
-  for i = 1, n do set_row(stream, i, given[i]) end
+  for i = 1, n do stream:restore_row(i, given[i]) end
   local logits = stream:step(n == 1 and tokens[1] or tokens)
   for i = 1, n do new[i] = get_row(stream, i) end
   return logits, new

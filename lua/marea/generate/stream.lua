@@ -7,6 +7,7 @@
 -- with other layers (a cell of one's own) a step runs through the layers themselves. Every step
 -- counts: masks belong to whole sequences.
 -- @classmod marea.generate.Stream
+local forms = require "marea.nn.recurrent_forms"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
@@ -37,8 +38,9 @@ for name in ([[name trainable units activation recurrent_activation use_bias uni
   reset_after kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
   recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint recurrent_constraint
   bias_constraint dropout recurrent_dropout return_sequences return_state stateful
-  zero_output_for_mask go_backwards compat input_dim output_dim mask_zero trainable_rows weights
-  input_length embeddings_initializer embeddings_regularizer embeddings_constraint]]):gmatch("%S+") do
+  zero_output_for_mask go_backwards learn_initial_state compat input_dim output_dim mask_zero
+  trainable_rows weights input_length embeddings_initializer embeddings_regularizer
+  embeddings_constraint]]):gmatch("%S+") do
   known[name] = true
 end
 
@@ -112,6 +114,21 @@ local function make_values(self, x)
   self.output = ops.zeros{ self.batch, shape[#shape] }
 end
 
+-- The states before the first step, of all sequences or one: those that were learned, else zeros.
+local function begin(self, row)
+  local at, count = 0, row and 1 or self.batch
+  for _, layer in ipairs(self.layers) do
+    local learned = layer.learn_initial_state
+      and ops.no_grad(forms.initial_states, layer, count) or {}
+    for i = 1, layer:state_count() do
+      local value = self.values[at + i]
+      if row then value = value:narrow(1, row, 1) end
+      if learned[i] then value:assign_(learned[i]) else value:fill_(0) end
+    end
+    at = at + layer:state_count()
+  end
+end
+
 local function trial_input(self, model)
   local first = self.layers[1]
   if first.class_name == "Embedding" then
@@ -128,9 +145,6 @@ local function check_layers(self, model)
   for _, layer in ipairs(self.layers) do
     if layer:state_count() == 0 and layer.masking ~= "pass" then
       layer:fail("stream: needs the whole sequence and cannot run one step at a time")
-    end
-    if layer.learn_initial_state then
-      layer:fail("stream: begins in learnt states, which a stream does not do yet")
     end
     if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
   end
@@ -161,6 +175,7 @@ function Stream.stream(model, given)
   end
   local x, features = trial_input(self, model)
   make_values(self, x)
+  begin(self)
   self.features = features
   self.stepper = compile(self, features)
   return self
@@ -221,17 +236,30 @@ function Stream:state()
   return states.new(self.values):keep()
 end
 
---- Goes back, or to another sequence: takes over a state; nil: zeros, as at the beginning.
+--- Goes back, or to another sequence: takes over a state; nil: as at the beginning, zeros or the
+-- learned initial states.
 -- @tparam State|nil state of as many sequences
 function Stream:restore(state)
   if state == nil or #state == 0 then
-    for _, tensor in ipairs(self.values) do tensor:fill_(0) end
+    begin(self)
     return self
   end
   if #state ~= #self.values then
     error(("stream: the state holds %d tensors, the model has %d"):format(#state, #self.values), 0)
   end
   for i, tensor in ipairs(state) do self.values[i]:assign_(tensor) end
+  return self
+end
+
+--- The same for one of the sequences, with its state of one.
+-- @tparam integer row from 1
+-- @tparam State|nil state
+function Stream:restore_row(row, state)
+  if not state or #state == 0 then
+    begin(self, row)
+  else
+    for i, tensor in ipairs(self.values) do tensor:narrow(1, row, 1):assign_(state[i]) end
+  end
   return self
 end
 

@@ -60,6 +60,10 @@ local taken = { peephole = true, coupled = true, update = true, candidate = true
 
 local function check(layer, refuse)
   if not cells[layer.cell] then refuse(layer, "ONNX has no such cell") end
+  if layer.cell_clip then
+    refuse(layer, "cell_clip cuts the cell state; clip of ONNX's %s cuts what goes into every "
+      .. "activation, the gates' sums too", cells[layer.cell])
+  end
   local strange = strange_option(layer, taken)
   if strange then refuse(layer, "option %s has no counterpart in ONNX", strange) end
   if layer.stateful then

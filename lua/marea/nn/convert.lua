@@ -270,6 +270,10 @@ local function layout_of(layer, name)
   if layer.class_name == "Elman" and name ~= "keras" then
     layer:fail("%s has no output flow of its own; convert a SimpleRNN and a Dense", name)
   end
+  if layer.gate ~= nil and layer.gate ~= "xhb" then
+    layer:fail("gate = %q lacks weights that %s has a place for; conversion takes \"xhb\"", layer.gate,
+      name)
+  end
   if not layer.built then layer:fail("has no weights before it is built; call build(shape) first") end
   layouts[name].check(layer)
   return layouts[name]

@@ -45,7 +45,7 @@ end
 
 registry.lazy("Sequential", "marea.model.sequential")
 registry.lazy("Model", "marea.model.functional")
-for name, file in pairs{ EncoderDecoder = "encoder_decoder", OneToMany = "one_to_many",
+for name, file in pairs{ SequenceToSequence = "encoder_decoder", OneToMany = "one_to_many",
   ManyToOne = "many_to_one", ManyToMany = "many_to_many" } do
   registry.lazy(name, "marea.builders." .. file)
 end

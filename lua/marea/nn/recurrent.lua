@@ -30,7 +30,7 @@ local shared = {
   zero_output_for_mask = false, compat = "keras",
 }
 
-local methods = {}
+local methods = { lacks = {} }
 
 -- The kernels know activations by name; a function of Lua's would be called at every step.
 local function check_activation(layer, name)
@@ -57,25 +57,38 @@ function methods:init()
   forms.init(self)
 end
 
+-- Columns of a weight: those of each gate, less the first gate's when it does not see that part.
+local function columns(layer, part)
+  return (layer.lacks[part] and layer.gates - 1 or layer.gates) * layer.units
+end
+
+-- The weight as the kernels want it, with zeros in the place of the columns that it lacks.
+local function filled(layer, part, weight)
+  if weight == nil or not layer.lacks[part] then return weight end
+  local shape = weight:shape()
+  local axis = #shape
+  shape[axis] = layer.units
+  return ops.concat({ ops.zeros(shape), weight }, axis)
+end
+
 function methods:build_weights(shape)
   if #shape ~= 3 then
     self:fail("input is (%s), expected (batch, time, features)", table.concat(shape, ", "))
   end
   self.features = shape[3]
-  local columns = self.gates * self.units
-  self.kernel = self:add_weight{ name = "kernel", shape = { self.features, columns },
+  self.kernel = self:add_weight{ name = "kernel", shape = { self.features, columns(self, "x") },
     initializer = self.kernel_initializer, regularizer = self.kernel_regularizer,
     constraint = self.kernel_constraint }
   self.recurrent_kernel = self:add_weight{ name = "recurrent_kernel",
-    shape = { self.state_units, columns }, initializer = self.recurrent_initializer,
+    shape = { self.state_units, columns(self, "h") }, initializer = self.recurrent_initializer,
     regularizer = self.recurrent_regularizer, constraint = self.recurrent_constraint }
-  if self.use_bias then self:build_bias(columns) end
+  if self.use_bias then self:build_bias(columns(self, "b")) end
   forms.build(self)
 end
 
-function methods:build_bias(columns)
+function methods:build_bias(width)
   self.bias = self:add_weight{ name = "bias",
-    shape = self.reset_after and { 2, columns } or { columns }, initializer = self.bias_initializer,
+    shape = self.reset_after and { 2, width } or { width }, initializer = self.bias_initializer,
     regularizer = self.bias_regularizer, constraint = self.bias_constraint }
   if self.unit_forget_bias and not self.coupled and not self.source then
     ops.no_grad(function() self.bias:narrow(1, self.units + 1, self.units):fill_(1) end)
@@ -121,8 +134,9 @@ function methods:run(x, call)
   if shape[2] == 0 then self:fail("input has no time step") end
   local initial = initial_states(self, shape[1], call)
   local y, h, c = ops.recurrent(forms.add(self, {
-    name = tostring(self), cell = self.cell, x = x, kernel = self.kernel,
-    recurrent_kernel = self.recurrent_kernel, bias = self.bias, activation = self.activation,
+    name = tostring(self), cell = self.cell, x = x, kernel = filled(self, "x", self.kernel),
+    recurrent_kernel = filled(self, "h", self.recurrent_kernel),
+    bias = filled(self, "b", self.bias), activation = self.activation,
     recurrent_activation = self.recurrent_activation, mask = call.mask, initial_h = initial[1],
     initial_c = initial[2], return_sequences = self.return_sequences,
     backwards = self.go_backwards, original_order = self.original_order,
@@ -251,8 +265,22 @@ end
 
 --- Minimal gated unit (Zhou et al., 2016), gates f, h: g = tanh(x K + (f h') U + b),
 -- h = (1 - f) h' + f g. Weights: kernel (D, 2u), recurrent_kernel (u, 2u), bias (2u).
+--
+-- `gate`: what f sees (Heck and Salem, 2017): "xhb" for f = s(x K_f + h' U_f + b_f), "hb" (their
+-- MGU1) without x, "h" (MGU2) of h' alone, "b" (MGU3) of the bias alone. Weights lack f's columns
+-- of the parts that f does not see: with "h", kernel is (D, u), recurrent_kernel (u, 2u), bias (u).
 room.MinimalGatedUnit = recurrent("MinimalGatedUnit",
-  { recurrent_activation = "sigmoid", update = "write" },
+  { recurrent_activation = "sigmoid", update = "write", gate = "xhb" },
   { cell = "mgu", gates = 2, states = 1 })
+
+function room.MinimalGatedUnit:init()
+  options.choice("MinimalGatedUnit", "gate", self.gate, { "xhb", "hb", "h", "b" })
+  recurrent_init(self)
+  if self.gate == "b" and not self.use_bias then
+    error('MinimalGatedUnit: gate "b" sees the bias alone; it needs use_bias = true', 0)
+  end
+  self.lacks = {}
+  for part in ("xhb"):gmatch(".") do self.lacks[part] = not self.gate:find(part, 1, true) end
+end
 
 return room

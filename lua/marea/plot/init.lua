@@ -300,6 +300,7 @@ function plot.history(history, path, given)
 end
 
 --- A forecast behind its history, with its interval; see marea.plot.forecast. @function forecast
+--- A table of numbers as shades; see marea.plot.heat_map. @function heat_map
 
 -- Maps and tables ---------------------------------------------------------------------------------
 
@@ -371,7 +372,7 @@ end
 
 return setmetatable(plot, {
   __index = function(_, name)
-    local value = name == "forecast" and require "marea.plot.forecast" or nil
+    local value = (name == "forecast" or name == "heat_map") and require("marea.plot." .. name) or nil
     rawset(plot, name, value)
     return value
   end,

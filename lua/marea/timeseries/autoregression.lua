@@ -184,6 +184,19 @@ function kind.copy(state)
   return copy
 end
 
+-- The lags of the first residual, the latest first; time counts from the first difference.
+function kind.begin(state, y)
+  local start = { weights = state.weights, constant = state.constant, slope = state.slope,
+    next = state.order + 1, tail = {} }
+  for lag = 1, #state.weights do start.tail[lag] = y[#state.weights + 1 - lag] end
+  return start
+end
+
+kind.fields = { weights = "numbers", tail = "numbers", constant = "number", slope = "number",
+  next = "count" }
+
+function kind.sound(state) return #state.tail == #state.weights end
+
 -- The error h steps ahead is Σ psi[j] e, with psi the weights of the moving average of infinite
 -- order (Box and Jenkins, 1976, section 5.1); estimated coefficients count as known.
 function kind.spread(state, h)

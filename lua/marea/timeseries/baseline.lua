@@ -8,6 +8,9 @@
 -- - `copy(state)` → a state whose updates leave the first one alone
 -- - `spread(state, h)` → the deviation of the error h steps ahead, or nil where only paths tell
 -- - `parameters(state)` → a table with what was estimated
+-- - `begin(state, y)` → the state before the first value of y that has a residual
+-- - `fields`: what such a state holds, name → "number", "numbers", "count" or "boolean", and
+--   `sound(state, given)`: whether the sizes of its lists agree; for files
 --
 -- Forecasts of several steps update a copy with its own forecasts.
 -- @classmod marea.timeseries.Baseline
@@ -20,6 +23,14 @@ local Baseline = { __name = "marea baseline" }
 local methods = {}
 Baseline.__index = methods
 
+-- The options as they were given, all by name, for files.
+local function named(given, kind)
+  local result = {}
+  if type(given) ~= "table" then given = { given } end
+  for key, value in pairs(given) do result[(kind.positional or {})[key] or key] = value end
+  return result
+end
+
 --- A class of forecasters: a function from options to a new one.
 -- @tparam string name
 -- @tparam table kind the functions above, `title(given)` → text; for `options` and `positional` see
@@ -29,7 +40,8 @@ function Baseline.define(name, kind)
   return function(given)
     local read = options.read(name, given, kind.options or {}, kind.positional)
     if kind.check then kind.check(read) end
-    return setmetatable({ kind = kind, given = read, who = name }, Baseline)
+    return setmetatable({ kind = kind, given = read, who = name, original = named(given, kind) },
+      Baseline)
   end
 end
 

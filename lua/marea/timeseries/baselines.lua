@@ -24,6 +24,8 @@ baselines.naive = Baseline.define("naive", {
   mean = function(state) return state.last end,
   update = function(state, value) state.last = value end,
   copy = function(state) return { last = state.last } end,
+  begin = function(_, y) return { last = y[1] } end,
+  fields = { last = "number" },
   spread = function(state, h) return state.sigma * math.sqrt(h) end,
 })
 
@@ -55,6 +57,11 @@ baselines.seasonal_naive = Baseline.define("seasonal_naive", {
   spread = function(state, h)
     return state.sigma * math.sqrt((h - 1) // #state.season + 1)
   end,
+  begin = function(state, y)
+    return { season = table.move(y, 1, #state.season, 1, {}), slot = 1 }
+  end,
+  fields = { season = "numbers", slot = "count" },
+  sound = function(state, given) return #state.season == given.period and state.slot <= given.period end,
 })
 
 --- The line through the first and the last value, continued. The slope stays in update.
@@ -74,6 +81,8 @@ baselines.drift = Baseline.define("drift", {
     return state.sigma * math.sqrt(h * (1 + h / (state.count - 1)))
   end,
   parameters = function(state) return { slope = state.slope } end,
+  begin = function(state, y) return { last = y[1], slope = state.slope } end,
+  fields = { last = "number", slope = "number" },
 })
 
 --- The mean of the series that was fitted. @function mean
@@ -88,9 +97,11 @@ baselines.mean = Baseline.define("mean", {
   end,
   mean = function(state) return state.level end,
   update = function() end,
-  copy = function(state) return { level = state.level } end,
   spread = function(state) return state.sigma * math.sqrt(1 + 1 / state.count) end,
   parameters = function(state) return { mean = state.level } end,
+  copy = function(state) return { level = state.level } end,
+  begin = function(state) return { level = state.level } end,
+  fields = { level = "number" },
 })
 
 --- A level that follows the series; see marea.timeseries.smoothing.

@@ -1,5 +1,6 @@
 --- Forecasts judged from every origin of a part, beside baselines that cost nothing.
 -- @module marea.timeseries.evaluation
+local continuation = require "marea.timeseries.continuation"
 local forecast = require "marea.timeseries.forecast"
 local metrics = require "marea.timeseries.metrics"
 local ops = require "marea.ops"
@@ -122,6 +123,7 @@ end
 -- The part with everything before it (the baselines look further back than the network), and the
 -- number of rows before.
 local function with_history(self, part)
+  if self.pipeline.anchored then return continuation.join(self, part, "evaluate") end
   local longer, before = part:with_context(part.first)
   local needed = self.lost + self.lookback
   if before == 0 and part.rows < needed + 1 then

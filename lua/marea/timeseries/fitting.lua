@@ -1,6 +1,7 @@
 --- How a forecaster learns: roles of columns, transforms, windows, the network, residuals.
 -- @module marea.timeseries.fitting
 local callbacks = require "marea.callbacks"
+local continuation = require "marea.timeseries.continuation"
 local losses = require "marea.losses"
 local native = require "marea.native"
 local ops = require "marea.ops"
@@ -48,11 +49,15 @@ end
 
 local function fit_transforms(self, series)
   local roles = self.roles
+  for _, stage in ipairs(self.pipeline.stages) do
+    if stage.anchored then stage.period = series.period end
+  end
   self.pipeline:fit(series:select(roles.targets))
   if #roles.others > 0 then self.others_pipeline:fit(series:select(roles.others)) end
   if self.known_pipeline and #roles.known > 0 then
     self.known_pipeline:fit(series:select(roles.known))
   end
+  self.lost = math.max(self.lost, self.pipeline.lost)
 end
 
 local function info_of(self, features)
@@ -124,7 +129,12 @@ end
 -- A validation part with the rows before it that its first window reads.
 local function validation_table(self, part)
   part:require_whole("fit: validation")
-  local longer, before = part:with_context(self.lost + self.lookback)
+  local longer, before
+  if self.pipeline.anchored then
+    longer, before = continuation.join(self, part, "fit: validation")
+  else
+    longer, before = part:with_context(self.lost + self.lookback)
+  end
   local prepared = preparing.table(self, longer)
   local origins = rolling.origins(self, prepared, before + 1, self.horizon)
   if #origins == 0 then
@@ -158,7 +168,7 @@ local function residuals_of(self, prepared, origins)
   local chosen, step = {}, math.max(1, #origins / most)
   for k = 1, math.min(#origins, most) do chosen[k] = origins[math.floor((k - 1) * step) + 1] end
   local p = rolling.forecast(self, prepared, chosen, self.horizon)
-  return (preparing.targets(self, prepared, chosen) - p):totable()
+  return preparing.targets(self, prepared, chosen) - p
 end
 
 local function window_text(self, prepared, origin)
@@ -185,6 +195,7 @@ end
 -- What is remembered of the training part: its span, and the rows that a forecast starts from.
 local function remember(self, series)
   local first = math.max(1, series.rows - self.lost - self.lookback + 1)
+  if self.pipeline.anchored then first = 1 end
   self.history = series:slice(first, series.rows)
   self.fitted = { root = rawget(series, "root") or series, first = series.first,
     last = series.first + series.rows - 1,
@@ -236,11 +247,20 @@ local function crossed_residuals(self, prepared, origins, read, info)
     self.network, by_step = new_network(self, info)
     run(self, samples(self, prepared, rest, info, by_step), nil, { epochs = read.epochs,
       batch_size = read.batch_size, verbose = 0, shuffle = read.shuffle })
-    local part = residuals_of(self, prepared, block)
+    local part = residuals_of(self, prepared, block):totable()
     table.move(part, 1, #part, #list + 1, list)
   end
   self.network = whole
-  return list
+  return ops.tensor(list)
+end
+
+-- Residuals to draw intervals from, as lists. Where the base was fitted to the rows they are of, its
+-- errors there are smaller than those to come.
+local function kept_residuals(self, residuals, unseen)
+  for _, stage in ipairs(self.pipeline.stages) do
+    if stage.anchored and not unseen then residuals = residuals * ops.tensor(stage.widening) end
+  end
+  return residuals:totable()
 end
 
 --- See Forecaster:fit.
@@ -251,6 +271,7 @@ function fitting.fit(self, series, given)
   if series.rows > self.lost then fit_transforms(self, series) end
   local prepared = preparing.table(self, series)
   check_length(self, series, prepared)
+  remember(self, series)
   self.reads_future = self.strategy == "encoder_decoder"
     or self.strategy == "direct" and prepared.z:size(2) > self.unknown
   local train, held = split_origins(self, rolling.origins(self, prepared, 1, self.horizon),
@@ -266,17 +287,18 @@ function fitting.fit(self, series, given)
   local info = info_of(self, prepared.z:size(2))
   local network, by_step = new_network(self, info)
   self.network = network
-  remember(self, series)
   self.report = describe(self, prepared, train, held, held_table)
   local held_samples = #held > 0 and samples(self, held_table, held, info, by_step) or nil
   local history = run(self, samples(self, prepared, train, info, by_step), held_samples, read)
+  local residuals
   if #held > 0 then
-    self.residuals = residuals_of(self, held_table, held)
+    residuals = residuals_of(self, held_table, held)
   elseif read.folds > 0 then
-    self.residuals = crossed_residuals(self, prepared, train, read, info)
+    residuals = crossed_residuals(self, prepared, train, read, info)
   else
-    self.residuals = residuals_of(self, prepared, train)
+    residuals = residuals_of(self, prepared, train)
   end
+  self.residuals = kept_residuals(self, residuals, read.validation ~= nil)
   return history
 end
 

@@ -1,5 +1,6 @@
 --- A forecast: dates, means and intervals, and how it is shown.
 -- @module marea.timeseries.forecast
+local continuation = require "marea.timeseries.continuation"
 local native = require "marea.native"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -121,11 +122,13 @@ end
 
 local function check_history(self, series)
   series:require_whole("forecast")
+  if self.pipeline.anchored then series = continuation.join(self, series, "forecast") end
   local needed = self.lost + self.lookback
   if series.rows < needed then
     error(("forecast: the history has %d rows, %d are needed (lookback %d, %d for differences)")
       :format(series.rows, needed, self.lookback, self.lost), 0)
   end
+  if self.pipeline.anchored then return series end
   return series:slice(series.rows - needed + 1, series.rows)
 end
 

@@ -5,6 +5,7 @@
 -- @classmod marea.timeseries.Forecaster
 local calendar = require "marea.timeseries.calendar"
 local fitting = require "marea.timeseries.fitting"
+local Innovations = require "marea.timeseries.innovations"
 local options = require "marea.nn.options"
 local ops = require "marea.ops"
 local Pipeline = require "marea.timeseries.pipeline"
@@ -20,6 +21,7 @@ local declared = {
   known_transforms = options.optional, normalize = "none", calendar = options.optional,
   encoding = "cyclic", independent = false, quantiles = options.optional, optimizer = "adam",
   loss = options.optional, seed = options.optional, training = options.optional,
+  base = options.optional,
 }
 
 local function read_quantiles(list)
@@ -60,12 +62,29 @@ local function check_quantiles(self)
       .. "intervals are simulated (leave quantiles out)", 0)
   end
   for _, stage in ipairs(self.pipeline.stages) do
+    if stage.anchored and self.horizon > 1 then
+      error("Forecaster: quantiles cannot be summed up over a base; leave quantiles out: intervals are "
+        .. "then drawn from residuals", 0)
+    end
     if stage.lag and stage.lag < self.horizon then
       error(("Forecaster: quantiles cannot be summed up over a difference of lag %d for horizon %d; "
         .. "leave quantiles out: intervals are then drawn from residuals"):format(stage.lag,
         self.horizon), 0)
     end
   end
+end
+
+-- The transforms of the targets, the base's stage behind those that are given.
+local function target_stages(self)
+  if not self.base then return self.transforms or { "standard" } end
+  if self.normalize ~= "none" then
+    error("Forecaster: base leaves errors around 0, which have no level of their own; leave normalize "
+      .. "out", 0)
+  end
+  local given = self.transforms or {}
+  local stages = type(given) == "table" and table.move(given, 1, #given, 1, {}) or { given }
+  stages[#stages + 1] = Innovations{ base = self.base }
+  return stages
 end
 
 --- A forecaster.
@@ -81,6 +100,12 @@ end
 -- - `targets`: columns to forecast (all whose future is not known)
 -- - `transforms` ({ "standard" }) of the targets, `covariate_transforms` ({ "standard" }) of other
 --   columns, `known_transforms` ({}) of known ones: see Pipeline
+-- - `base`: a simple forecaster on whose errors the network works: "holt_winters", "autoregression",
+--   "seasonal_naive" … (with the season of the series), or an object of timeseries.baselines with
+--   options of its own. It is fitted to the transformed targets of the training part alone; the
+--   network reads its errors one step ahead, in deviations, and answers those to come; the forecast
+--   is the base's, which takes each answer in (Zhang, 2003; with "log" they multiply, as in Smyl,
+--   2020). A network that answers 0 is the base. `transforms` are then {} unless given
 -- - `normalize`: a window's own level "none", "last" (minus its last value) or "standard"
 -- - `calendar`: features of the date, { "month", "weekday" … }, `encoding` "cyclic" or "one_hot"
 -- - `independent` (false): one network for all columns, each by itself
@@ -97,7 +122,7 @@ local function construct(_, given)
   check_strategy(self)
   self.quantiles, self.median = read_quantiles(self.quantiles)
   if self.calendar then calendar.check("Forecaster", self.calendar, self.encoding) end
-  self.pipeline = Pipeline(self.transforms or { "standard" })
+  self.pipeline = Pipeline(target_stages(self))
   self.others_pipeline = Pipeline(self.covariate_transforms or { "standard" })
   self.known_pipeline = self.known_transforms and Pipeline(self.known_transforms)
   if self.known_pipeline and not self.known_pipeline.pointwise then

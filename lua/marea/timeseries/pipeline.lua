@@ -6,6 +6,7 @@
 --     local y = pipeline:inverse(values, series, 100) -- values (H) that follow row 100
 -- @classmod marea.timeseries.Pipeline
 local options = require "marea.nn.options"
+require "marea.timeseries.innovations" -- its class may stand in a file
 local transform = require "marea.timeseries.transform"
 local transforms = require "marea.timeseries.transforms"
 local scalers = require "marea.timeseries.scalers"
@@ -45,13 +46,15 @@ local function construct(_, stages)
   if type(stages) ~= "table" then
     error("Pipeline: expected a list of stages, got " .. options.show(stages), 0)
   end
-  local self = setmetatable({ stages = {}, lost = 0, pointwise = true, only_scales = true }, Pipeline)
+  local self = setmetatable({ stages = {}, lost = 0, pointwise = true, only_scales = true,
+    anchored = false }, Pipeline)
   for i, stage in ipairs(stages) do
     local read = read_stage(stage, i)
     self.stages[i] = read
     self.lost = self.lost + read.lost
     self.pointwise = self.pointwise and read.pointwise
     self.only_scales = self.only_scales and read.scales == true
+    self.anchored = self.anchored or read.anchored == true
   end
   return self
 end
@@ -79,6 +82,8 @@ function Pipeline:fit(series)
     end
     columns = next_columns
   end
+  self.lost = 0 -- what a stage uses up may be learnt
+  for _, stage in ipairs(self.stages) do self.lost = self.lost + stage.lost end
   self.fitted = true
   return self
 end
@@ -170,6 +175,7 @@ function Pipeline.from_config(config)
     self.stages[i], self.lost = stage, self.lost + stage.lost
     self.pointwise = self.pointwise and stage.pointwise
     self.only_scales = self.only_scales and stage.scales == true
+    self.anchored = self.anchored or stage.anchored == true
   end
   self.width, self.fitted = width, true
   return self

@@ -84,6 +84,22 @@ function kind.parameters(state)
       season = state.start.season } }
 end
 
+function kind.begin(state)
+  local start = smoothing_model.copy(state.start)
+  start.relative = state.relative or false
+  start.multiplicative = start.multiplicative or false
+  return start
+end
+
+kind.fields = { alpha = "number", beta = "number", gamma = "number", phi = "number", level = "number",
+  trend = "number", season = "numbers", slot = "count", multiplicative = "boolean",
+  relative = "boolean" }
+
+function kind.sound(state, given)
+  local m = #state.season
+  return (m == 0 or m == given.period) and state.slot <= math.max(1, m)
+end
+
 -- A kind with the shared functions and some of its own.
 local function variant(own)
   for name, value in pairs(kind) do

@@ -7,7 +7,9 @@
 -- - `apply(self, column, d)` → the transformed list of column number d;
 -- - `invert(self, values, d, input, origin)` → what H values that follow row `origin` were before,
 --   `input` being the list that `apply` was given;
--- - `lost`: rows used up at the beginning; `pointwise`: whether each value is changed by itself.
+-- - `lost`: rows used up at the beginning; `pointwise`: whether each value is changed by itself;
+--   `anchored`: whether columns must begin where the training part began;
+-- - `get_config(self)` and `from_config(config, width)` where the options and `learnt` do not tell all.
 -- @module marea.timeseries.transform
 local options = require "marea.nn.options"
 
@@ -42,6 +44,7 @@ end
 
 --- A transform as a table for JSON.
 function transform.serialize(self)
+  if self.get_config then return { class_name = self.class_name, config = self:get_config() } end
   local config = {}
   for name in pairs(self.declared) do config[name] = self[name] end
   for _, name in ipairs(self.learnt) do config[name] = self[name] end
@@ -65,6 +68,7 @@ function transform.deserialize(description, width)
     error("transform " .. options.show(type(description) == "table" and description.class_name)
       .. " is unknown", 0)
   end
+  if class.from_config then return class.from_config(description.config, width) end
   local given = {}
   for name in pairs(class.declared) do given[name] = description.config[name] end
   local self = class(given)
