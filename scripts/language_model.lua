@@ -103,7 +103,7 @@ local function read_streams(ids, training, learn)
   model:reset_states()
   for first = 1, last, options.steps do
     local steps = math.min(options.steps, last - first + 1)
-    local tape <close> = marea.tape()
+    local tape <close> = marea.tape{ retain_grad = false }
     local p = model(ids:narrow(2, first, steps), { training = training })
     local loss = loss_of(ids:narrow(2, first + 1, steps), p)
     if learn then learn(loss, tape) end
