@@ -14,10 +14,12 @@ static size_t projected_width(const recurrent_run *run) {
 }
 
 /* Numbers the different ids in the order of the flat rows, and notes where each was first. False
- * when they are more than there is room for: then too few are equal to be worth it. */
+ * when they are more than there is room for, or look like it after an eighth of the steps: then too
+ * few are equal to be worth it. */
 static bool number_rows(const recurrent_run *run) {
   const recurrent_distinct *d = &run->distinct;
   size_t count = 0, flat = 0, time = run->layer->time;
+  size_t look = run->layer->batch * time / 8, likely = look - look / 16;
   memset(d->slot_of, 0, run->layer->vocabulary * sizeof *d->slot_of);
   for (size_t first = 0, i = 0; i < run->slices; i++, first += run->slice_rows) {
     const size_t *starts = run->flat + i * (time + 1);
@@ -26,6 +28,7 @@ static bool number_rows(const recurrent_run *run) {
         size_t b = run->order[first + r];
         size_t place = b * time + recurrent_time(run->layer, recurrent_p(run, first + r, s));
         uint32_t *slot = &d->slot_of[run->inputs->ids[place]];
+        if (flat == look && count > likely) return false;
         if (*slot == 0) {
           if (count == d->most) return false;
           d->places[count] = place;
