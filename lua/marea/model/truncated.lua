@@ -4,7 +4,8 @@
 -- The time axis of a batch is walked `k1` steps at a time. For each of these pieces the last `k2` steps up
 -- to its end are run, from the states in which the steps before ended; the loss counts the new steps, the
 -- gradient goes back to the beginning of the window, and the weights move. Where the target belongs to the
--- whole sequence, only the last window is learnt from.
+-- whole sequence, only the last window is learnt from. With k2 > k1 the steps between two windows' beginnings
+-- are run once more, for their states (BatchNormalization counts them again).
 -- @module marea.model.truncated
 local heads = require "marea.model.heads"
 local nonfinite = require "marea.model.nonfinite"
