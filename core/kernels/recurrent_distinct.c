@@ -165,7 +165,8 @@ size_t marea_recurrent_distinct(const marea_recurrent *layer, void *workspace,
                                 const int32_t **ids) {
   recurrent_run run;
   size_t bytes;
-  if (recurrent_run_init(&run, layer, workspace, &bytes) != MAREA_OK) return 0;
+  if (layer->vocabulary == 0 || recurrent_run_init(&run, layer, workspace, &bytes) != MAREA_OK)
+    return 0;
   *ids = run.distinct.ids;
   return recurrent_is_distinct(&run) ? *run.distinct.count : 0;
 }
