@@ -5,12 +5,13 @@
 --   --data DIR     folder of ptb/ and tiny-shakespeare/; also the variable MAREA_DATA. Without it: the
 --                  reviews that come with Marea
 --   --unit NAME    words (the Penn Treebank; default) or characters (Shakespeare)
---   --units N      of each of the two LSTM layers, and of the embedding (default 200; without data 64)
+--   --units N      of each of the two LSTM layers, and of a word's vector (default 200; without data 64)
 --   --steps N      steps that a gradient goes back (default 20 words, 100 characters)
 --   --batch N      streams read side by side (default 20 words, 50 characters)
 --   --epochs N     passes over the training part (default 13; without data 8)
 --   --dropout X    between the layers (default 0.2)
---   --rate X       of Adam at the start; it falls along half a cosine (default 0.004)
+--   --rate X       of Adam at the start; it falls along half a cosine (default 0.004 words, 0.002
+--                  characters)
 --   --limit N      use only so many tokens of each part (to try things out)
 --   --seed N       seed of all random numbers (default 1)
 --
@@ -18,14 +19,16 @@
 -- layers of 200), whose test perplexity is 114.5. The text is cut into parallel streams; the layers
 -- are stateful: each window begins with the states in which the one before it ended, and gradients stop
 -- at its border (truncated back-propagation through time). The scores of words come from the table of
--- the embedding (nn.TiedDense), which halves the model.
+-- the embedding (nn.TiedDense), which halves the model; a character's vector has 64 numbers and its
+-- scores have weights of their own, since there are few of them.
 local marea = require "marea"
 local nn = marea.nn
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ seed = 1, units = 0, steps = 0,
   batch = 0, epochs = 0, limit = math.maxinteger, data = os.getenv("MAREA_DATA") or "", unit = "words",
-  dropout = "0.2", rate = "0.004" }
+  dropout = "0.2", rate = "" }
 local made_up, by_words = options.data == "", options.unit == "words"
 if not by_words and options.unit ~= "characters" then error("--unit must be words or characters", 0) end
+if options.rate == "" then options.rate = by_words and "0.004" or "0.002" end
 local function number(name)
   return tonumber(options[name]) or error("--" .. name .. " must be a number", 0)
 end
@@ -87,13 +90,25 @@ say("%d tokens to learn from, %d different", train:size(1) * train:size(2), V - 
 -- Model -------------------------------------------------------------------------------------------
 
 local function uniform() return nn.initializers.RandomUniform{ minval = -0.1, maxval = 0.1 } end
-local function lstm()
-  return nn.LSTM{ options.units, return_sequences = true, stateful = true, kernel_initializer = uniform(),
-    recurrent_initializer = uniform() }
+
+local function model_of_words()
+  local words = nn.Embedding{ V, options.units, embeddings_initializer = uniform() }
+  return words, { kernel_initializer = uniform(), recurrent_initializer = uniform() }, nn.TiedDense{ words }
 end
-local words = nn.Embedding{ V, options.units, embeddings_initializer = uniform() }
-local model = marea.Sequential{ words, nn.Dropout{ dropout }, lstm(), nn.Dropout{ dropout }, lstm(),
-  nn.Dropout{ dropout }, nn.TiedDense{ words } }
+
+local function model_of_characters()
+  local vectors = nn.Embedding{ V, 64, embeddings_initializer = nn.initializers.RandomNormal{ stddev = 1 } }
+  return vectors, {}, nn.Dense{ V }
+end
+
+local vectors, initializers, scores = (by_words and model_of_words or model_of_characters)()
+local function lstm()
+  return nn.LSTM{ options.units, return_sequences = true, stateful = true,
+    kernel_initializer = initializers.kernel_initializer,
+    recurrent_initializer = initializers.recurrent_initializer }
+end
+local model = marea.Sequential{ vectors, nn.Dropout{ dropout }, lstm(), nn.Dropout{ dropout }, lstm(),
+  nn.Dropout{ dropout }, scores }
 local loss_of = marea.losses.SparseCategoricalCrossentropy{ from_logits = true }
 
 -- Runs over the streams window by window; `learn(loss, tape)` does what is to be done with each.

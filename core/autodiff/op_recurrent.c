@@ -246,10 +246,11 @@ static marea_status target_of(marea_tensor *x, marea_real **target) {
   return *target == NULL ? MAREA_NOMEM : MAREA_OK;
 }
 
-static marea_status input_target(marea_tensor *x, marea_recurrent_gradients *wanted) {
+/* The same without clearing: the kernel does what is best with a new one. */
+static marea_status raw_target_of(marea_tensor *x, marea_real **target, bool *is_new) {
   if (!marea_wants_gradient(x)) return MAREA_OK;
-  wanted->x = marea_gradient_target(x, &wanted->x_is_new);
-  return wanted->x == NULL ? MAREA_NOMEM : MAREA_OK;
+  *target = marea_gradient_target(x, is_new);
+  return *target == NULL ? MAREA_NOMEM : MAREA_OK;
 }
 
 /* Backward of a layer whose equal inputs were taken together: their gradients go to the table. */
@@ -280,9 +281,10 @@ static marea_status layer_backward(marea_node *node) {
   marea_tensor **in = node->inputs;
   const int32_t *ids;
   size_t distinct = marea_recurrent_distinct(&c->layer, c->workspace, &ids);
-  marea_status s = distinct == 0 ? input_target(in[X], &wanted) : MAREA_OK;
-  if (s == MAREA_OK) s = target_of(in[KERNEL], &wanted.kernel);
-  if (s == MAREA_OK) s = target_of(in[RECURRENT], &wanted.recurrent_kernel);
+  marea_status s = distinct > 0 ? MAREA_OK : raw_target_of(in[X], &wanted.x, &wanted.x_is_new);
+  if (s == MAREA_OK) s = raw_target_of(in[KERNEL], &wanted.kernel, &wanted.kernel_is_new);
+  if (s == MAREA_OK)
+    s = raw_target_of(in[RECURRENT], &wanted.recurrent_kernel, &wanted.recurrent_kernel_is_new);
   if (s == MAREA_OK) s = target_of(in[BIAS], &wanted.bias);
   if (s == MAREA_OK) s = target_of(in[H0], &wanted.initial[0]);
   if (s == MAREA_OK) s = target_of(in[C0], &wanted.initial[1]);

@@ -79,10 +79,35 @@ static void back_step(const recurrent_run *run, const recurrent_slice *slice, si
     if (run->zones[i]) recurrent_give_back(run, slice, step->rows, i, states[i]);
 }
 
+/* Whether a new weight gradient of `blocks` blocks is written by the products of the first block of
+ * steps (the last in time), not cleared and added to: where it lies as it is and no gate is missing. */
+static bool is_written(const recurrent_run *run, size_t blocks) {
+  return run->as_is && blocks == run->cell->gates && run->counts[0] > 0;
+}
+
+static bool kernel_is_written(const recurrent_run *run) {
+  return run->gradients->kernel_is_new && is_written(run, run->input_blocks);
+}
+
+static bool recurrent_kernel_is_written(const recurrent_run *run) {
+  return run->gradients->recurrent_kernel_is_new && is_written(run, run->cell->recurrent_blocks);
+}
+
+/* Clears the new gradients that are added to. */
+static void clear_weight_gradients(const recurrent_run *run) {
+  size_t width = run->cell->gates * run->layer->hidden * sizeof(marea_real);
+  const marea_recurrent_gradients *to = run->gradients;
+  if (to->kernel_is_new && !kernel_is_written(run))
+    memset(to->kernel, 0, run->layer->input * width);
+  if (to->recurrent_kernel_is_new && !recurrent_kernel_is_written(run))
+    memset(to->recurrent_kernel, 0, run->state * width);
+}
+
 /* A = x (rows, D) of the block: dK += A' dgates. */
 static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice *slice,
                                 size_t first, size_t end) {
   size_t together = recurrent_inputs_together(run), input = run->layer->input;
+  bool writes = end == slice->steps && kernel_is_written(run);
   const recurrent_scratch *scratch = slice->scratch;
   for (size_t i = 0; i < run->input_blocks; i += together) {
     size_t gate = run->cell->input_gate[i];
@@ -98,7 +123,7 @@ static void add_kernel_gradient(const recurrent_run *run, const recurrent_slice 
                        .c = run->as_is ? run->gradients->kernel + gate * run->padded
                                        : scratch->dkernel + i * run->padded,
                        .ldc = (run->as_is ? run->cell->gates : run->input_blocks) * run->padded,
-                       .accumulate = true};
+                       .accumulate = !writes};
     run->products->product(&p);
   }
 }
@@ -139,6 +164,7 @@ static void gather_states(const recurrent_run *run, const recurrent_slice *slice
 static void add_recurrent_gradient(const recurrent_run *run, const recurrent_slice *slice,
                                    size_t first, size_t end) {
   const recurrent_scratch *scratch = slice->scratch;
+  bool writes = end == slice->steps && recurrent_kernel_is_written(run);
   for (size_t i = 0, together; i < run->cell->recurrent_blocks; i += together) {
     size_t gate = run->cell->recurrent_gate[i];
     size_t blocks = run->as_is ? run->cell->gates : run->cell->recurrent_blocks;
@@ -155,7 +181,7 @@ static void add_recurrent_gradient(const recurrent_run *run, const recurrent_sli
                        .c = run->as_is ? run->gradients->recurrent_kernel + gate * run->padded
                                        : scratch->drecurrent + i * run->padded,
                        .ldc = blocks * run->padded,
-                       .accumulate = true};
+                       .accumulate = !writes};
     run->products->product(&p);
   }
 }
@@ -371,6 +397,7 @@ static void pack_weights_back(recurrent_run *run) {
 void recurrent_backward(recurrent_run *run) {
   size_t rows = run->layer->input + run->state;
   pack_weights_back(run);
+  clear_weight_gradients(run);
   marea_parallel(run->groups, run_group, run);
   recurrent_back_distinct(run);
   if (!run->as_is) marea_parallel(marea_pieces(rows, REDUCE_ROWS), reduce_piece, run);

@@ -63,6 +63,43 @@ static void test_short_sequences(void) {
       }
 }
 
+/* Gradients that hold nothing yet are written over: the same bits as added to zeros. */
+static void check_new_gradients(marea_recurrent layer, unsigned bits, bool all_hidden) {
+  layer_case sums = case_new(layer, bits, 8), fresh = case_new(layer, bits, 8);
+  size_t rows = layer.batch * layer.time, gates = marea_cell_gates(layer.cell);
+  marea_recurrent_gradients *g = &fresh.gradients;
+  memset(g->x, 0xff, rows * layer.input * sizeof *g->x);
+  memset(g->kernel, 0xff, layer.input * gates * layer.hidden * sizeof *g->kernel);
+  memset(g->recurrent_kernel, 0xff, layer.hidden * gates * layer.hidden * sizeof *g->kernel);
+  g->x_is_new = g->kernel_is_new = g->recurrent_kernel_is_new = true;
+  for (layer_case *c = &sums; all_hidden && c != NULL; c = c == &sums ? &fresh : NULL)
+    memset(c->mask, 0, rows);
+  case_run(&sums);
+  case_run(&fresh);
+  if (!CHECK(case_distance(&fresh, &sums) == 0))
+    fprintf(stderr, "  cell %d (%zu, %zu), bits %u\n", layer.cell, layer.batch, layer.time, bits);
+  case_free(&sums);
+  case_free(&fresh);
+}
+
+static void test_new_gradients(void) {
+  static const size_t sizes[][4] = {{1, 1, 5, 32}, {2, 3, 7, 48}, {1, 9, 3, 16}, {33, 40, 9, 16}};
+  for (int cell = 0; cell < MAREA_CELL_COUNT; cell++)
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (unsigned bits = 0; bits < 128; bits += 7) {
+        marea_recurrent layer = {.cell = (marea_cell)cell,
+                                 .activation = MAREA_TANH,
+                                 .recurrent_activation = MAREA_SIGMOID,
+                                 .batch = sizes[i][0],
+                                 .time = sizes[i][1],
+                                 .input = sizes[i][2],
+                                 .hidden = sizes[i][3],
+                                 .keep = true};
+        check_new_gradients(layer, bits, false);
+        if (bits & 1) check_new_gradients(layer, bits, true);
+      }
+}
+
 static void test_activations(void) {
   for (int cell = 0; cell <= MAREA_CELL_GRU_BEFORE; cell++)
     for (int f = 0; f < MAREA_ACTIVATION_COUNT; f++) {
@@ -266,6 +303,7 @@ int main(void) {
     CHECK(marea_isa_set((marea_isa)level) == MAREA_OK);
     test_against_naive();
     test_short_sequences();
+    test_new_gradients();
     test_activations();
     test_padding_does_not_matter();
     test_long_blocks();
