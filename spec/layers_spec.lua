@@ -1,5 +1,7 @@
 -- Layers: options, weights, masks, losses, layers of one's own.
+local folders = require "spec.folders"
 local marea = require "marea"
+local registry = require "marea.nn.registry"
 local support = require "spec.support"
 local nn, near, raises, numbers = marea.nn, support.near, support.raises, support.numbers
 
@@ -288,8 +290,27 @@ describe("layers of one's own", function()
   end)
 
   it("cannot take a name of the library", function()
-    raises(function() nn.Layer:extend("Dense", {}) end, "Dense", "another name")
+    for _, name in ipairs{ "Dense", "Sequential", "StackedRNNCells" } do
+      raises(function() nn.Layer:extend(name, {}) end, name .. " is a layer of the library", "another name")
+    end
+    raises(function() nn.register(nn.Dense, "LSTM") end, "LSTM is a layer of the library")
     raises(function() nn.Layer:extend("two words", {}) end, "two words")
+  end)
+
+  it("may be defined again under their own name, or have a second one", function()
+    local function define(factor)
+      return nn.Layer:extend("SpecAgain", { call = function(_, x) return x * factor end })
+    end
+    local first, second = define(2), define(3)
+    assert.equal(second, registry.find("SpecAgain"))
+    near(6, registry.deserialize{ class_name = "SpecAgain", config = {} }(marea.tensor{ { 2 } }))
+    nn.register(first)
+    assert.equal(first, registry.find("SpecAgain"))
+    for _, class in ipairs{ nn.Dense, nn.LSTM, first } do
+      assert.equal(class, nn.register(class, "SpecAlias"))
+      assert.equal(class, registry.find("SpecAlias"))
+    end
+    assert.equal(nn.Dense, nn.register(nn.Dense)) -- nothing new
   end)
 
   it("report weights that do not make sense", function()
@@ -297,6 +318,34 @@ describe("layers of one's own", function()
       self:add_weight{ name = "w", shape = { shape[2] } }
     end, call = function(_, x) return x end })
     raises(function() Broken{}:build{ -1, -1 } end, "SpecBroken", '"w"', "axis 1")
+  end)
+end)
+
+describe("the library", function()
+  it("has one class of a name", function()
+    local message = "the name Dense of a layer of the library is taken by another class"
+    local dense = nn.Dense
+    raises(function() nn.Layer:extend("Dense", { builtin = true }) end, message, "another name")
+    assert.equal(dense, registry.find("Dense"))
+    nn.Layer:extend("SpecTaken", {})
+    raises(function() nn.Layer:extend("SpecTaken", { builtin = true }) end, "SpecTaken", "is taken")
+    assert.is_false(registry.find("SpecTaken").builtin)
+    raises(function() registry.lazy("Dense", "marea.nn.other") end, "layer Dense", "marea.nn.other",
+      "taken by a class of marea.nn.dense")
+    registry.lazy("Dense", "marea.nn.dense") -- nothing new
+  end)
+
+  it("may load the file of a class again", function()
+    local text = 'local class = require("marea.nn.layer"):extend("SpecLoaded", { builtin = true }) '
+      .. "return class" -- no tail call, which would hide the file
+    local root = folders.new{ ["one.lua"] = text, ["two.lua"] = text }
+    finally(folders.clean)
+    local first = dofile(root .. "/one.lua")
+    local again = dofile(root .. "/one.lua")
+    assert.not_equal(first, again)
+    assert.equal(again, registry.find("SpecLoaded"))
+    raises(function() dofile(root .. "/two.lua") end, "the name SpecLoaded", "is taken")
+    assert.equal(again, registry.find("SpecLoaded"))
   end)
 end)
 

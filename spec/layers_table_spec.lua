@@ -145,7 +145,8 @@ end
 describe("gradients", function()
   it("are checked for every layer", function()
     for _, name in ipairs(registry.builtin_names()) do
-      assert.is_truthy(table_of_layers[name], name .. " is missing in the table")
+      local steps_only = registry.find(name).call == nil -- a cell that nn.RNN is made of
+      assert.is_truthy(steps_only or table_of_layers[name], name .. " is missing in the table")
     end
   end)
 
