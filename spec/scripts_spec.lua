@@ -6,10 +6,7 @@ local function output_of(command)
   return ok, text
 end
 
-local program
-for i = 0, -9, -1 do
-  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-end
+local program = require("spec.helper").program
 
 -- A case that needs our own interpreter.
 local function runs(title, f)
