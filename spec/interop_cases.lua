@@ -121,7 +121,7 @@ row("lengths", { input = behind, lengths = ids{ 3, 5, 1 } }, function()
     nn.GlobalAveragePooling1D{}
 end, { lengths = true })
 
-for _, mode in ipairs{ "concat", "sum", "mul", "ave", "none" } do
+for _, mode in ipairs{ "concat", "sum", "mul", "ave" } do
   row("bi " .. mode, anywhere, function()
     return words(), nn.Bidirectional{ nn.LSTM{ 3, return_sequences = true }, merge_mode = mode }
   end)
@@ -129,6 +129,16 @@ for _, mode in ipairs{ "concat", "sum", "mul", "ave", "none" } do
     return words(), nn.Bidirectional{ nn.SimpleRNN{ 3 }, merge_mode = mode }
   end)
 end
+-- Both directions by themselves are two outputs.
+local function two_ways(name, make)
+  case(name, anywhere, function()
+    local x = marea.Input{ { -1 }, dtype = "int32" }
+    local a, b = nn.Bidirectional{ make(), merge_mode = "none" }(words()(x))
+    return marea.Model{ inputs = x, outputs = { a, b } }
+  end)
+end
+two_ways("bi none", function() return nn.LSTM{ 3, return_sequences = true } end)
+two_ways("bi last none", function() return nn.SimpleRNN{ 3 } end)
 row("bi of two kinds", anywhere, function()
   return words(), nn.Bidirectional{ nn.GRU{ 3, return_sequences = true },
     backward_layer = nn.LSTM{ 2, return_sequences = true, go_backwards = true } }

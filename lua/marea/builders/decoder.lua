@@ -96,7 +96,7 @@ function Decoder:run(previous, mask, states, training)
   local x, after = self.words and self.words(previous) or previous, {}
   for i, layer in ipairs(self.layers) do
     if self.drop then x = self.drop(x, { training = training }) end
-    local results = table.pack(layer(x, { mask = mask, training = training, initial_state = states[i],
+    local results = table.pack(layer(x, { mask = mask or false, training = training, initial_state = states[i],
       return_state = true }))
     x, after[i] = results[1], table.move(results, 2, layer.states + 1, 1, {})
   end

@@ -39,6 +39,11 @@ function base:link_layers()
   end)
 end
 
+--- The same, which stays kept.
+function base:output_mask()
+  return self.last_mask
+end
+
 --- The mask of the last output; `call` has kept it.
 function base:compute_mask()
   local mask = self.last_mask

@@ -6,6 +6,7 @@
 local json = require "marea.json"
 local registry = require "marea.nn.registry"
 local symbolic = require "marea.nn.symbolic"
+local travelling = require "marea.nn.masks"
 
 local graph = {}
 
@@ -96,14 +97,8 @@ local function run_node(node, values, masks, training)
   local x = gather(node.inputs, values, node.list)
   local given = call_options(node, values, masks, training)
   local results = table.pack(layer(x, given))
-  local mask = layer:compute_mask(x, given.mask)
   for i, symbol in pairs(node.outputs) do
-    values[symbol] = results[i]
-    if type(mask) == "table" then
-      masks[symbol] = mask[i]
-    elseif i == 1 then
-      masks[symbol] = mask
-    end
+    values[symbol], masks[symbol] = results[i], travelling.of(results[i])
   end
 end
 

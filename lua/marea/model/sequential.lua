@@ -11,6 +11,7 @@
 -- @classmod marea.Sequential
 local base = require "marea.model.base"
 local Layer = require "marea.nn.layer"
+local masks = require "marea.nn.masks"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
 local states = require "marea.nn.states"
@@ -71,6 +72,10 @@ end
 function Sequential:extend_build()
   local shape = self.declared
   for _, layer in ipairs(self.layers) do
+    if layer.return_state or layer.merge_mode == "none" then
+      self:fail("%s gives several outputs, and one can go on in a row; marea.Model takes several",
+        tostring(layer))
+    end
     layer:build(shape)
     shape = layer:output_shape(shape)
   end
@@ -92,6 +97,15 @@ function Sequential:advance(x, list, call)
   return states.advance_row(self.layers, x, list, call)
 end
 
+-- What goes on in the row.
+local function one_output(self, layer, y, ...)
+  if select("#", ...) > 0 then
+    self:fail("%s gives several outputs, and one can go on in a row; marea.Model takes several",
+      tostring(layer))
+  end
+  return y
+end
+
 --- Output and its mask.
 function Sequential:forward(x, call)
   call = call or {}
@@ -99,11 +113,9 @@ function Sequential:forward(x, call)
   if call.lengths ~= nil then mask = self:read_mask(x, call) end
   local inner = { training = call.training, mask = mask }
   for _, layer in ipairs(self.layers) do
-    local y = layer(x, inner)
-    mask = layer:compute_mask(x, inner.mask)
-    if type(mask) == "table" then mask = mask[1] end -- of the first output, which is what goes on
-    inner = { training = inner.training, mask = mask }
-    x = y
+    x = one_output(self, layer, layer(x, inner))
+    mask = masks.of(x)
+    inner = { training = inner.training, mask = mask or false }
   end
   return x, mask
 end

@@ -79,10 +79,10 @@ end
 function Bidirectional:call(x, call)
   local first, second = split_states(self, call.initial_state)
   local a = table.pack(self.forward(x,
-    { mask = call.mask, training = call.training, initial_state = first,
+    { mask = call.mask or false, training = call.training, initial_state = first,
       return_state = call.return_state }))
   local b = table.pack(self.backward(x,
-    { mask = call.mask, training = call.training, initial_state = second,
+    { mask = call.mask or false, training = call.training, initial_state = second,
       return_state = call.return_state }))
   if self.return_sequences and not self.backward.go_backwards then b[1] = ops.flip(b[1], 2) end
   local results
@@ -104,6 +104,7 @@ end
 
 function Bidirectional:compute_mask(_, mask)
   if not self.return_sequences or not mask then return nil end
+  if self.forward.go_backwards then mask = ops.flip(mask, 2) end
   return self.merge_mode == "none" and { mask, mask } or mask
 end
 

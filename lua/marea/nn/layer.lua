@@ -156,7 +156,8 @@ end
 --- Calls the layer.
 -- @tparam tensor|{tensor,...} x a list for classes that take several inputs. Symbolic tensors
 -- (marea.Input and what layers gave for it) record the call for a marea.Model.
--- @tparam[opt] table second `mask` (B,T) of 0 and 1 (a list for a list of inputs), or `lengths` (B);
+-- @tparam[opt] table second `mask` (B,T) of 0 and 1 (a list for a list of inputs; without it the mask
+-- that travels with x, as an Embedding with mask_zero gave it; false: none), or `lengths` (B);
 -- `initial_state`; `return_state`; `training` (default: true while a tape records, else false); or a
 -- state, alone or as `states`, see marea.nn.states
 -- @treturn tensor the output (recurrent layers with return_state: and the states; called with a state:
@@ -173,9 +174,10 @@ local function call(self, x, second)
   self:sync()
   forget_losses(self)
   if given.states then return states.call(self, x, given, self:read_mask(x, given)) end
-  local outer = ops.tape_label(self.name)
-  local results = table.pack(self:call(x, inner_options(self, x, given)))
+  local outer, inner = ops.tape_label(self.name), inner_options(self, x, given)
+  local results = table.pack(self:call(x, inner))
   ops.tape_label(outer)
+  masks.carry(results, self:output_mask(x, inner.mask))
   if not self.seen_output and ops.is_tensor(results[1]) then
     self.seen_input, self.seen_output = shape_of(x), results[1]:shape()
   end
@@ -227,6 +229,11 @@ end
 -- whose masks differ gives a list; else what comes after the first output has no mask.
 function Layer:compute_mask(_, mask)
   return self.masking == "pass" and mask or nil
+end
+
+--- The mask that travels with the output of the call that was just made.
+function Layer:output_mask(x, mask)
+  return self:compute_mask(x, mask)
 end
 
 -- States --------------------------------------------------------------------------------------

@@ -1,9 +1,42 @@
 --- Masks of a layer's call: (B,T) tensors of 0 and 1, or lengths, checked.
+--
+-- A mask travels with the tensor that a layer gave, so that `gru(embedding(ids))` knows what is padding;
+-- operations on the tensor (`h * 2`) give one without a mask.
 -- @module marea.nn.masks
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
 local masks = {}
+
+local carried = setmetatable({}, { __mode = "k" }) -- a layer's output → its mask
+local sound = setmetatable({}, { __mode = "k" }) -- masks that hold 0 and 1 alone
+
+--- The mask that travels with a tensor, or nil.
+function masks.of(x)
+  return carried[x]
+end
+
+--- Lets a mask travel with the outputs of a layer: with the first, or a list with all.
+function masks.carry(outputs, mask)
+  if type(mask) ~= "table" then mask = { mask } end
+  for i, y in ipairs(outputs) do
+    if i > 1 and not mask[i] then break end
+    carried[y] = mask[i]
+    if mask[i] then sound[mask[i]] = true end
+  end
+end
+
+local function check_values(layer, mask)
+  if sound[mask] then return end
+  local values = ops.as_real(mask)
+  local wrong = 1 - ops.equal(values, 0) - ops.equal(values, 1)
+  if wrong:count() > 0 and wrong:max():item() ~= 0 then
+    local place = wrong:reshape({ -1 }):argmax():item() - 1
+    layer:fail("the mask holds %g at sample %d, step %d; expected 0 (hidden) or 1 (visible)",
+      values:reshape({ -1 }):get(place + 1), place // mask:size(2) + 1, place % mask:size(2) + 1)
+  end
+  sound[mask] = true
+end
 
 local function of_lengths(layer, x, lengths)
   lengths = ops.tensor(lengths, { dtype = "int32" })
@@ -29,6 +62,8 @@ local function read_one(layer, x, mask, lengths)
   if lengths ~= nil then
     if mask ~= nil then layer:fail("give mask or lengths, not both") end
     mask = of_lengths(layer, x, lengths)
+  elseif mask == nil then
+    mask = carried[x]
   end
   if not mask then return nil end
   if layer.masking == "refuse" then
@@ -43,18 +78,20 @@ local function read_one(layer, x, mask, lengths)
     layer:fail("the mask is (%s), expected (batch %d, time %s)", table.concat(shape, ", "),
       wanted[1], wanted[2] or "?")
   end
+  check_values(layer, mask)
   return mask
 end
 
 --- The mask of a call, or nil.
 -- @tparam Layer layer for messages and for what it does with masks
 -- @tparam tensor|{tensor,...} x
--- @tparam table given `mask` or `lengths`; lists, maybe with gaps, when x is a list
+-- @tparam table given `mask` (false: none, even where one travels with x) or `lengths`; lists, maybe
+-- with gaps, when x is a list
 -- @treturn tensor|table|nil a list by the place of the input when x is a list
 function masks.read(layer, x, given)
   local mask, lengths = given.mask, given.lengths
   if type(x) ~= "table" or getmetatable(x) then return read_one(layer, x, mask, lengths) end
-  if mask == nil and lengths == nil then return nil end
+  if mask == false then return nil end
   for name, value in pairs{ mask = mask, lengths = lengths } do
     if type(value) ~= "table" then
       layer:fail("%s must be a list, one for each of %d inputs, got %s", name, #x, options.show(value))
@@ -62,7 +99,7 @@ function masks.read(layer, x, given)
   end
   local list, any = {}, false
   for i, item in ipairs(x) do
-    list[i] = read_one(layer, item, mask and mask[i] or nil, lengths and lengths[i])
+    list[i] = read_one(layer, item, mask and mask[i], lengths and lengths[i])
     any = any or list[i] ~= nil
   end
   return any and list or nil

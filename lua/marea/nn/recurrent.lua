@@ -180,8 +180,10 @@ function methods:reset_states(states)
   self.kept_states = kept
 end
 
+-- Outputs of a layer that goes backwards come last step first, and so does their mask.
 function methods:compute_mask(_, mask)
-  return self.return_sequences and mask or nil
+  if not (self.return_sequences and mask) then return nil end
+  return self.go_backwards and not self.original_order and ops.flip(mask, 2) or mask
 end
 
 function methods:output_shape(shape)

@@ -156,8 +156,10 @@ function RNN:reset_states(states)
   for i, state in ipairs(states) do self.kept_states[i] = state:clone() end
 end
 
+-- Outputs of a layer that goes backwards come last step first, and so does their mask.
 function RNN:compute_mask(_, mask)
-  return self.return_sequences and mask or nil
+  if not (self.return_sequences and mask) then return nil end
+  return self.go_backwards and not self.original_order and ops.flip(mask, 2) or mask
 end
 
 function RNN:output_shape(shape)
