@@ -250,6 +250,9 @@ describe("nn.CRF", function()
     raises(function() marea.losses.get{ class_name = "crf", config = { layer = "crf" } } end,
       "belongs to a layer")
     raises(function() crf:loss{ reduction = "token" } end, "reduction")
+    raises(function() model:compile{ loss = "sparse_categorical_crossentropy" } end,
+      'the loss sparse_categorical_crossentropy cannot read what CRF "', "say loss = layer:loss()")
+    raises(function() marea.losses.get{ class_name = "hinge", config = -1 } end, "options must be a table")
   end)
 
   it("leaves no memory behind", function()

@@ -111,6 +111,34 @@ describe("SampledSoftmax", function()
     end)
   end
 
+  it("shows metrics of all classes while it trains", function()
+    local x = ids{ { 0, 1, 2 }, { 3, 1, 0 } }
+    local out = nn.SampledSoftmax{ 9, num_sampled = 3 }
+    local model = marea.Sequential{ nn.Embedding{ 9, 4 }, out }
+    model:compile{ optimizer = marea.optim.SGD{ learning_rate = 1e-30 }, loss = out:loss(),
+      metrics = { "accuracy" } }
+    -- The targets are what the model says: all are right, and not where the features are largest.
+    local p = model:predict(x):argmax(3):totable()
+    for _, row in ipairs(p) do
+      for t, place in ipairs(row) do row[t] = place - 1 end
+    end
+    p = ids(p)
+    local history = model:fit(x, p, { verbose = 0 })
+    assert.are.equal(1, history.history.accuracy[1])
+    assert.are.equal(1, model:evaluate(x, p).accuracy)
+  end)
+
+  it("is trained by its own loss alone", function()
+    for _, loss in ipairs{ "sparse_categorical_crossentropy",
+      marea.losses.SparseCategoricalCrossentropy{ from_logits = true }, nn.SampledSoftmax{ 5 }:loss() } do
+      local model = marea.Sequential{ nn.Embedding{ 5, 4 }, marea.Sequential{ nn.SampledSoftmax{ 5 } } }
+      raises(function() model:compile{ loss = loss } end, 'SampledSoftmax "', "say loss = layer:loss()")
+    end
+    local x = marea.Input{ { 3 }, dtype = "int32" }
+    local model = marea.Model{ inputs = x, outputs = nn.SampledSoftmax{ 5 }(nn.Embedding{ 5, 4 }(x)) }
+    raises(function() model:compile{ loss = "sparse_categorical_crossentropy" } end, "cannot read")
+  end)
+
   it("touches only the rows that it drew", function()
     local layer = nn.SampledSoftmax{ 1000, num_sampled = 4 }
     layer:build{ -1, 3 }

@@ -237,6 +237,9 @@ local function check_quantiles(name, list)
 end
 
 local function check(name, given)
+  if type(given) ~= "table" then
+    error(("%s: options must be a table, got %s"):format(name, options.show(given)), 0)
+  end
   for key in pairs(given) do
     if common[key] == nil and not (takes[name] and takes[name][key]) then
       local known = {}

@@ -197,6 +197,16 @@ function Model:output_shape(shape)
   return self:output_shapes(shape)[1]
 end
 
+--- The layers that give the outputs.
+function Model:head_layers()
+  local layers = {}
+  for i, symbol in ipairs(self.outputs) do
+    local layer = symbol.node.layer
+    layers[i] = layer.head_layers and layer:head_layers()[1] or layer
+  end
+  return layers
+end
+
 --- The shapes of the outputs as declared.
 function Model:head_shapes()
   local shapes = {}

@@ -43,15 +43,26 @@ local function metrics_by_output(names, given)
   return parts.list("compile", "metrics", names, given, true)
 end
 
---- The heads { name, loss, weight, metric_specs } that the options of compile describe.
+-- A layer that comes with a loss of its own (CRF, SampledSoftmax) gives what other losses misread.
+local function check_partners(layer, loss)
+  if not (layer and layer.compute_loss and loss) or loss.layer == layer or loss.name == "custom_loss" then
+    return
+  end
+  error(("compile: the loss %s cannot read what %s gives; keep the layer in a variable and say loss = "
+    .. "layer:loss()"):format(loss.name, tostring(layer)), 0)
+end
+
+--- The heads { name, layer, loss, weight, metric_specs } that the options of compile describe.
 function heads.read(model, given)
   local names = model:output_names()
+  local layers = model.head_layers and model:head_layers() or {}
   local read = read_losses(model, names, given.loss)
   local specs = metrics_by_output(names, given.metrics)
   local weights = parts.list("compile", "loss_weights", names, given.loss_weights, true)
   local list = {}
   for i, name in ipairs(names) do
-    local head = { name = name, loss = read[i], metric_specs = {},
+    check_partners(layers[i], read[i])
+    local head = { name = name, layer = layers[i], loss = read[i], metric_specs = {},
       weight = weights[i] and options.number("compile", "loss_weights", weights[i]) or 1 }
     read_metrics(head, specs[i])
     list[i] = head
@@ -133,6 +144,7 @@ function heads.update_metrics(model, batch, p, mask)
   if #model.metrics == 0 then return end
   ops.no_grad(function()
     each_head(model, batch, p, mask, function(head, y, output, _, visible)
+      if head.layer and head.layer.hands_on then output = head.layer:logits(output) end
       for _, metric in ipairs(head.metrics) do
         metric:update(y, output, { sample_weight = nil, mask = visible })
       end

@@ -136,6 +136,12 @@ function Sequential:output_names()
   return { self.layers[#self.layers] and self.layers[#self.layers].name or "output" }
 end
 
+--- The layers that give the outputs.
+function Sequential:head_layers()
+  local last = self.layers[#self.layers]
+  return last and last.head_layers and last:head_layers() or { last }
+end
+
 --- The shapes of the outputs, batch first, once the model is built.
 function Sequential:head_shapes()
   return { self:output_shape(self.input_shape) }

@@ -17,8 +17,8 @@ local options = require "marea.nn.options"
 -- divided by how often it is expected in the draw; so the loss estimates the exact one. "nce":
 -- noise-contrastive estimation (Gutmann and Hyvärinen, 2010), which takes each class for itself.
 --
--- Metrics that `fit` shows while training see the input in place of logits; those of validation are
--- right. Weights: kernel (units, D), bias (units, 1): rows that were not drawn have no gradient.
+-- Metrics that `fit` shows while training need the logits of all classes, which takes the time that the
+-- sampling saves; leave them to the validation. Weights: kernel (units, D), bias (units, 1): rows that were not drawn have no gradient.
 local SampledSoftmax = Layer:extend("SampledSoftmax", {
   builtin = true,
   positional = { "units" },
@@ -84,7 +84,11 @@ end
 function SampledSoftmax:call(x, call)
   self:expect(x, 2, self.features)
   self.hands_on = call.training and ops.recording()
-  if self.hands_on then return x end
+  return self.hands_on and x or self:logits(x)
+end
+
+--- The logits of all classes.
+function SampledSoftmax:logits(x)
   return ops.affine(x, ops.transpose(self.kernel), self.bias and self.bias:reshape({ self.units }))
 end
 

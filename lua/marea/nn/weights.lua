@@ -6,7 +6,9 @@ local options = require "marea.nn.options"
 local weights = {}
 
 local function shape_text(shape)
-  return "(" .. table.concat(shape, ", ") .. ")"
+  local sizes = {}
+  for axis, size in ipairs(type(shape) == "table" and shape or {}) do sizes[axis] = tostring(size) end
+  return "(" .. table.concat(sizes, ", ") .. ")"
 end
 weights.shape_text = shape_text
 
