@@ -17,8 +17,9 @@ local options = require "marea.nn.options"
 -- divided by how often it is expected in the draw; so the loss estimates the exact one. "nce":
 -- noise-contrastive estimation (Gutmann and Hyvärinen, 2010), which takes each class for itself.
 --
--- Metrics that `fit` shows while training need the logits of all classes, which takes the time that the
--- sampling saves; leave them to the validation. Weights: kernel (units, D), bias (units, 1): rows that were not drawn have no gradient.
+-- Metrics that `fit` shows while training need the logits of all classes, which takes the time that
+-- the sampling saves; leave them to the validation. Weights: kernel (units, D), bias (units, 1): rows
+-- that were not drawn have no gradient.
 local SampledSoftmax = Layer:extend("SampledSoftmax", {
   builtin = true,
   positional = { "units" },
