@@ -255,6 +255,72 @@ describe("a CSV file with dates", function()
     assert.fails("unknown option", timeseries.read_csv, { "x", colour = 1 })
   end)
 
+  it("has a name for each column, in a header line", function()
+    local function refused(text, given, ...)
+      local series, message = read_text(text, given)
+      assert.is_nil(series, text)
+      for _, part in ipairs{ "FILE", ... } do
+        assert.is_truthy(message:find(part, 1, true), message)
+      end
+    end
+    local twins = "d,x,y,x\n2024-01,1,2,3\n2024-02,4,5,6\n"
+    for _, given in ipairs{ {}, { columns = { 2, 4 } }, { columns = { "x" } }, { date = "x" } } do
+      refused(twins, given, 'line 1: the columns 2 and 4 are both called "x"', "rename", "columns = {")
+    end
+    assert.are.same({ 3, 6 }, (read_text(twins, { columns = { 4 } })):column("x"))
+    assert.are.same({ "y" }, (read_text(twins, { columns = "y" })).names)
+    refused(twins, { columns = { "y", 3 } }, 'columns has "y" (column 3) twice')
+    refused("d,x, \n2024-01,1,2\n", {}, "line 1: column 3 has no name", "columns = {")
+    assert.are.same({ "column_3" }, (read_text("d,x, \n2024-01,1,2\n", { columns = { 3 } })).names)
+    assert.are.same({ "x" }, (read_text(",x\n2024-01,1\n")).names) -- the date's needs none
+    -- Without a header line the first row must not be lost.
+    for text, given in pairs{ ["1949-01,112\n1949-02,118\n"] = {}, ["1949-01,NA\n1949-02,1\n"] = {},
+      ["112,1949-01\n118,1949-02\n"] = { date = 2 }, ["1,2\n3,4\n"] = { date = false },
+      ['1949-01,"1,5"\n1949-02,2\n'] = { decimal = "," } } do
+      refused(text, given, "line 1", "are no names of columns", "header = false")
+    end
+    local series = read_text("1949-01,112\n1949-02,118\n", { header = false })
+    assert.are.same({ { 112, 118 }, "1949-01" }, { series:column(1), series:date(1) })
+    series = read_text("d,1949,1950\n2024-01,1,2\n")
+    assert.are.same({ "1949", "1950" }, series.names)
+    series = read_text("0,1\n5,2\n", { date = false, header = true })
+    assert.are.same({ "0", "1" }, series.names)
+  end)
+
+  it("with a decimal comma has points between groups of three digits, or is refused", function()
+    local function read(cell)
+      local series, message = read_text("d;x\n2024-01;" .. cell .. "\n", { separator = ";",
+        decimal = "," })
+      return series and series:column(1)[1], message
+    end
+    for cell, value in pairs{ ["1.500"] = 1500, ["-1.234.567,25"] = -1234567.25, ["12345,5"] = 12345.5,
+      ["+0,5"] = 0.5, [",5"] = 0.5, ["1,5e2"] = 150, ["100"] = 100 } do
+      assert.are.equal(value, (read(cell)), cell)
+    end
+    for _, cell in ipairs{ "1.5", "1.2.3.4", "0.123", "1234.567", "1.234.56", ".500", "1.", "1..000",
+      "1,234.5", "1,5,5", "1.500.", "1.500e2.000" } do
+      local value, message = read(cell)
+      assert.is_nil(value, cell)
+      assert.is_truthy(message:find('line 2, column "x": "' .. cell .. '" is no number', 1, true),
+        message)
+      assert.are.equal(cell:find(".", 1, true) ~= nil, message:find("groups of three", 1, true) ~= nil)
+    end
+  end)
+
+  it("is not read with options that make no sense", function()
+    for part, given in pairs{ ["columns must be a list of names or numbers"] = { columns = {} },
+      ["got boolean true"] = { columns = true },
+      ["a column must be a name or a whole number, got number 1.5"] = { columns = { 1.5 } },
+      ["date must be the name or number of a column, or false"] = { date = true },
+      ["date_format must be a string, got number 3"] = { date_format = 3 },
+      ["missing must be a table, got string \"NA\""] = { missing = "NA" },
+      ["known must be a table"] = { known = "x" }, ["header must be true or false"] = { header = 1 },
+      ["period must be a positive whole number"] = { period = 0 } } do
+      given[1] = "x.csv"
+      assert.fails(part, timeseries.read_csv, given)
+    end
+  end)
+
   it("is put in order and joined only on demand", function()
     local text = "d,x\n2024-03,5\n2024-01,1\n2024-02,2\n2024-02,4\n"
     local series, report = read_text(text, { sort = true, duplicates = "mean" })
