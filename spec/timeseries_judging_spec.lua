@@ -175,6 +175,14 @@ local function zeros(h)
   return list
 end
 
+-- Months of which the eighth and ninth are not there.
+local function dates_with_a_hole(count)
+  local list = marea.timeseries.Series{ zeros(count + 2), start = "2020-01", frequency = "month" }.dates
+  table.remove(list, 8)
+  table.remove(list, 8)
+  return list
+end
+
 describe("backtest", function()
   local y = {}
   for t = 1, 20 do y[t] = t end
@@ -305,6 +313,9 @@ describe("backtest", function()
     local function run(given, model, values)
       return function() backtest(model or baselines.naive{}, values or y, given) end
     end
+    local holes = marea.timeseries.Series{ y, dates = dates_with_a_hole(20), frequency = "month" }
+    raises(run({ initial = 10 }, nil, holes), "backtest: the series has holes: 2 rows are missing")
+    raises(function() metrics.mase({ 1 }, { 2 }, holes) end, "mase: history: the series has holes")
     raises(run{}, "initial is missing")
     raises(run{ initial = 20 }, "no origin", "20 rows", "need 21")
     raises(run{ initial = 15, horizon = 6 }, "no origin", "need 21")

@@ -278,9 +278,9 @@ end
 -- origin of { mean, low, high } (rows) }. Measures are over all origins, steps and columns; mape, mase
 -- and rmsse are nil where they are not defined; pinball is the mean of both bounds as quantiles; skill
 -- is 1 - RMSE / RMSE of the seasonal naive forecast.
--- @raise when the series holds no origin, or a model answers with NaN or too few steps
+-- @raise when the series has holes or missing values or holds no origin, or a model answers with NaN or too few steps
 function backtest.backtest(models, values, given)
-  local list = columns.read(WHO, values)
+  local list = columns.read_steps(WHO, values)
   if type(values) == "table" and ops.is_tensor(values.values) and not values.slice then
     values = values.values
   end
