@@ -371,44 +371,52 @@ function methods:join(other)
   return result
 end
 
--- The row counts of a split: counts, shares below 1, or dates at which the later parts begin.
-local function split_sizes(self, given)
-  local sizes, sum = {}, 0
-  for i, part in ipairs(given) do
-    local size = part
-    if type(part) == "string" then
-      local row, message = self:row(part)
-      if not row then error("split: " .. message, 0) end
-      size = row - 1 - sum
-    elseif type(part) == "number" and part > 0 and part < 1 then
-      size = math.floor(self.rows * part + 0.5)
-    end
-    sizes[i] = options.integer("split", "part " .. i, size)
-    sum = sum + sizes[i]
+-- Where a part of a split ends: a count or a share (below 1) further on, or before the row of a date.
+-- Not rounded, so that rounding one share does not shift those behind it.
+local function part_end(self, part, i, before)
+  if type(part) == "string" then
+    local row, message = self:row(part)
+    if not row then error("split: " .. message, 0) end
+    return row - 1
+  elseif type(part) == "number" and part > 0 and part < 1 then
+    return before + self.rows * part
   end
-  if type(given[#given]) == "string" then
-    sizes[#sizes + 1], sum = self.rows - sum, self.rows
-  elseif sum < self.rows and type(given[1]) == "number" and given[1] < 1 then
-    sizes[#sizes], sum = sizes[#sizes] + self.rows - sum, self.rows
-  end
-  if sum > self.rows then
-    error(("split: the parts have %d rows, the series %d"):format(sum, self.rows), 0)
-  end
-  return sizes
+  return before + options.integer("split", ("part %d (rows, a share below 1, or a date)"):format(i), part)
 end
 
---- Parts in the order of time: `train, validation, test = series:split{ 8640, 2880, 2880 }` by rows
--- (what is left over behind them belongs to none), `series:split{ 0.67, 0.33 }` by shares,
--- `series:split{ "1957-01" }` by the dates at which later parts begin.
+-- The last rows of the parts.
+local function split_ends(self, given)
+  local ends, exact = {}, 0
+  for i, part in ipairs(given) do
+    exact = part_end(self, part, i, exact)
+    ends[i] = math.floor(exact + 0.5)
+    if ends[i] > self.rows then
+      error(("split: the parts have %d rows, the series %d"):format(ends[i], self.rows), 0)
+    elseif ends[i] <= (ends[i - 1] or 0) then
+      error(("split: part %d (%s) has no rows"):format(i, tostring(part)), 0)
+    end
+  end
+  if #given == 1 and ends[1] == self.rows then
+    error(("split: the one part takes all %d rows, none is left for a second"):format(self.rows), 0)
+  end
+  if #given == 1 or type(given[#given]) == "string" then ends[#ends + 1] = self.rows end
+  return ends
+end
+
+--- Parts in the order of time: `train, validation, test = series:split{ 8640, 2880, 2880 }` by rows,
+-- `series:split{ 0.7, 0.2 }` by shares, `series:split{ "1957-01" }` by the dates at which later parts
+-- begin. A single number has its rest behind it: `train, test = series:split{ 0.8 }`. With several
+-- numbers, what is left over behind them belongs to no part.
 -- @treturn Series …
+-- @raise when a part has no rows, or the parts have more than the series
 function methods:split(given)
   if type(given) ~= "table" or #given == 0 then
     error("split: expected a list of rows, shares or dates, got " .. options.show(given), 0)
   end
   local parts, first = {}, 1
-  for i, size in ipairs(split_sizes(self, given)) do
-    parts[i] = self:slice(first, first + size - 1)
-    first = first + size
+  for i, last in ipairs(split_ends(self, given)) do
+    parts[i] = self:slice(first, last)
+    first = last + 1
   end
   return table.unpack(parts)
 end
