@@ -280,6 +280,20 @@ describe("backtest", function()
     near(anew.reference.mase, kept.reference.mase, exact)
   end)
 
+  it("takes the season of a series", function()
+    local series = forecasting.monthly(2)
+    local mine = backtest(baselines.drift{}, series, { initial = 100, horizon = 6 })
+    local told = backtest(baselines.drift{}, series:column(1), { initial = 100, horizon = 6, period = 12 })
+    assert.equal(12, mine.period)
+    assert.equal("seasonal naive (period 12)", mine.reference.name)
+    near({ told.models[1].skill, told.models[1].mase }, { mine.models[1].skill, mine.models[1].mase },
+      1e-4) -- the series is rounded to floats
+    assert.equal("naive", backtest({}, series, { initial = 100, period = 1 }).reference.name)
+    assert.equal("naive", backtest({}, series:column(1), { initial = 100 }).reference.name)
+    raises(function() backtest({}, series, { initial = 12 }) end, "first window has 12 rows",
+      "the period, 12", "the series' season; period = 1")
+  end)
+
   it("gives the mean of MASE over origins", function()
     local series = forecasting.series(40, 4)
     local result = backtest({}, series, { initial = 30, horizon = 5, step = 5, period = 4 })

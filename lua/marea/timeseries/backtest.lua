@@ -20,11 +20,14 @@ local WHO <const> = "backtest"
 -- Options -----------------------------------------------------------------------------------------
 
 local declared = { horizon = 1, initial = options.required, step = 1, window = "expanding",
-  length = options.optional, refit = true, period = 1, level = options.optional,
+  length = options.optional, refit = true, period = options.optional, level = options.optional,
   names = options.optional }
 
-local function read_options(given, rows)
+-- `season`: the series' own, for `period`.
+local function read_options(given, rows, season)
   local read = options.read(WHO, given, declared)
+  local own = read.period == nil
+  read.period = read.period or season or 1
   for _, name in ipairs{ "horizon", "initial", "step", "period" } do
     read[name] = options.integer(WHO, name, read[name])
   end
@@ -47,8 +50,9 @@ local function read_options(given, rows)
   end
   local least = read.window == "sliding" and read.length or read.initial
   if least <= read.period then
-    error(("%s: the first window has %d rows, the seasonal naive forecast needs more than the period, %d")
-      :format(WHO, least, read.period), 0)
+    error(("%s: the first window has %d rows, the seasonal naive forecast needs more than the period, %d%s")
+      :format(WHO, least, read.period, own and " (the series' season; period = 1 compares with the "
+      .. "last value)" or ""), 0)
   end
   return read
 end
@@ -269,7 +273,7 @@ end
 --   default initial)
 -- - `refit`: true (learn anew at every origin, default), false (only at the first), or a number n (at
 --   every n-th)
--- - `period` (1): steps in a season, for the seasonal naive forecast and MASE
+-- - `period` (a Series' own, else 1): steps in a season, for the seasonal naive forecast and MASE
 -- - `level`: judge intervals that are to cover so much, such as 0.8
 -- - `names`: what the models are called in the table (default: what `model:name()` says)
 -- @treturn Result { origins = rows, horizon, level, period, models = list }; it can be printed. Each
@@ -284,7 +288,7 @@ function backtest.backtest(models, values, given)
   if type(values) == "table" and ops.is_tensor(values.values) and not values.slice then
     values = values.values
   end
-  local read = read_options(given, #list[1])
+  local read = read_options(given, #list[1], type(values) == "table" and values.period or nil)
   models = as_list(models)
   check_models(models)
   local origins = {}
