@@ -273,7 +273,7 @@ describe("every forecaster", function()
   end)
 
   it("refuses a series with holes, and new values that leave one", function()
-    local series = timeseries.Series{ y, start = "2020-01", frequency = "month" }
+    local series = timeseries.Series{ y, start = "2020-01-31", frequency = "month" }
     local dates, values = series.dates, table.move(y, 1, #y, 1, {})
     for _ = 1, 3 do
       table.remove(dates, 9)
@@ -286,14 +286,14 @@ describe("every forecaster", function()
     local whole, rest = series:split{ 30, 6 }
     for _, model in ipairs(every_kind()) do
       raises(function() model:fit(holes) end, model.who .. ": fit: the series has holes: 3 rows are "
-        .. "missing, the first 2020-09")
+        .. "missing, the first 2020-09-30")
       raises(function() model:fit(uneven:resample("day", "sum")) end, model.who .. ": fit",
         "values are missing", "fill(")
       raises(function() model:fit(missing) end, "1 values are missing", 'column "value" at 2022')
       model:fit(whole)
       raises(function() model:update(holes) end, model.who .. ": update: the series has holes")
       raises(function() model:update(series:slice(33, 36)) end, model.who .. ": update: the values "
-        .. "begin at 2022-09, those that are known end at 2022-06; give them from 2022-07 on")
+        .. "begin at 2022-09-30, those that are known end at 2022-06-30; give them from 2022-07-31 on")
       local before = model:forecast(1):totable()
       raises(function() model:update(series:slice(30, 36)) end, "begin at 2022-06")
       near(before, model:forecast(1), 0)

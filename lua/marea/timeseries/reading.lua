@@ -314,14 +314,12 @@ end
 
 -- The frequency: given or inferred; and the holes, with the lines beside them.
 local function find_frequency(read, data)
-  local freq = read.frequency and frequency.parse(read.frequency)
-  if not freq then return (frequency.infer(data.times)) end
-  for i = 2, #data.times do
-    if not frequency.between(freq, data.times[i - 1], data.times[i]) then
-      refuse('"%s" line %d: %s is no whole number of steps (%s) after %s', read.path, data.lines[i],
-        dates.format(data.times[i], data.kind), frequency.name(freq),
-        dates.format(data.times[i - 1], data.kind))
-    end
+  if not read.frequency then return (frequency.infer(data.times)) end
+  local freq, misfit = frequency.fit(frequency.parse(read.frequency), data.times)
+  if misfit then
+    refuse('"%s" line %d: %s is no whole number of steps (%s) after %s', read.path, data.lines[misfit],
+      dates.format(data.times[misfit], data.kind), frequency.name(freq),
+      dates.format(data.times[misfit - 1], data.kind))
   end
   return freq
 end

@@ -133,6 +133,25 @@ local function regular_dates(start, freq, rows)
   return times
 end
 
+-- The frequency that was asked for, as the dates follow it.
+local function fit_frequency(freq, times, kind)
+  local fitted, misfit = frequency.fit(freq, times)
+  if misfit then
+    error(("Series: %s is no whole number of steps (%s) after %s%s"):format(
+      dates.format(times[misfit], kind), frequency.name(freq), dates.format(times[misfit - 1], kind),
+      freq.unit == "month" and "; every month has the days up to 28, and a last one" or ""), 0)
+  end
+  return fitted
+end
+
+-- The shortest form of dates that holds the first one whole: months that begin on a 15th need days.
+local function kind_of(freq, first)
+  for _, kind in ipairs{ frequency.kind(freq), "day" } do
+    if dates.parse(dates.format(first, kind)) == first then return kind end
+  end
+  return "time"
+end
+
 -- The columns whose future is known, as a set; for the room's own files.
 function Series.known_names(list, names)
   local has, known = {}, {}
@@ -170,10 +189,12 @@ function Series.new(given)
   local times, kind
   if read.dates then
     times, kind = parse_dates(read.dates, rows, read.date_format)
-    freq = freq or frequency.infer(times)
+    freq = freq and fit_frequency(freq, times, kind) or frequency.infer(times)
   elseif read.start then
     if not freq then error("Series: start needs a frequency", 0) end
-    times, kind = regular_dates(read.start, freq, rows), frequency.kind(freq)
+    times = regular_dates(read.start, freq, rows)
+    kind = kind_of(freq, times[1])
+    freq = fit_frequency(freq, times, kind)
   elseif freq then
     error("Series: frequency needs dates or a start", 0)
   end
