@@ -316,7 +316,7 @@ describe("backtest", function()
       local list = {}
       for step = 1, h do list[step] = 20 + step end
       return list
-    end), y, { initial = 18, horizon = 2, names = { "mine" } })
+    end), y, { initial = 18, horizon = 2, names = "mine" })
     local mine, naive = result.models[1], result.reference
     assert.equal("mine", mine.name)
     near(2, mine.mae, exact)
@@ -432,6 +432,7 @@ describe("backtest", function()
     raises(run{ initial = 10, window = "rolling" }, "expanding, sliding")
     raises(run{ initial = 10, window = "sliding", length = 11 }, "length 11", "initial 10")
     raises(run{ initial = 10, refit = 0 }, "refit")
+    raises(run{ initial = 10, names = 3 }, "names must be a list of texts, got number 3")
     raises(run{ initial = 10, level = 80 }, "level", "between 0 and 1")
     raises(run{ initial = 10, lookback = 3 }, 'unknown option "lookback"')
     raises(run({ initial = 10 }, nil, { 1, 2, nan }), "backtest", "value 3", "NaN")

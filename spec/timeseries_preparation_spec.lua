@@ -293,9 +293,38 @@ describe("windows", function()
   it("of others are refused when there are none", function()
     local compat = timeseries.compat_windows
     assert.fails("there is no window", compat, data, { compat = "keras_generator", length = 20 })
+    assert.fails("end_index is 20, the last of 20 rows is 19", compat, data, { compat = "keras_generator",
+      length = 3, end_index = 20 })
     assert.fails("20 rows hold no window of 21", compat, data, { compat = "keras_dataset",
       sequence_length = 21 })
     assert.fails("there is no window", compat, data, { compat = "book_generator", lookback = 19, delay = 2 })
+    for part, given in pairs{ ['end_index must be a whole number of at least 0, got string "a"'] = {
+      compat = "keras_generator", length = 3, end_index = "a" },
+      ["start_index must be a whole number of at least 0, got number -4"] = { compat = "keras_generator",
+        length = 3, start_index = -4 },
+      ["start_index must be a whole number of at least 0, got number 1.5"] = { compat = "keras_generator",
+        length = 3, start_index = 1.5 },
+      ["reverse must be true or false"] = { compat = "keras_generator", length = 3, reverse = 1 },
+      ['end_index must be a whole number of at least 0, got string "b"'] = { compat = "keras_dataset",
+        sequence_length = 3, end_index = "b" },
+      ["start_index must be a whole number of at least 0, got number -1"] = { compat = "keras_dataset",
+        sequence_length = 3, start_index = -1 },
+      ["min_index must be a whole number"] = { compat = "book_generator", lookback = 3, delay = 1,
+        min_index = "x" },
+      ["max_index must be a whole number"] = { compat = "book_generator", lookback = 3, delay = 1,
+        max_index = "x" },
+      ["column 7 of the targets, which have 2"] = { compat = "book_generator", lookback = 3, delay = 1,
+        column = 7 },
+      ["column must be a positive whole number"] = { compat = "book_generator", lookback = 3, delay = 1,
+        column = "T" } } do
+      assert.fails(part, compat, data, given)
+    end
+    assert.fails("the targets have 3 rows, the last window's is row 19 (from 0)", compat, data,
+      { 1, 2, 3 }, { compat = "keras_generator", length = 3 })
+    assert.fails('targets must be a Series, a tensor or a table, got string "x"', compat, data, "x",
+      { compat = "keras_dataset", sequence_length = 3 })
+    assert.fails('data must be a Series, a tensor or a table, got string "x"', compat, "x",
+      { compat = "keras_dataset", sequence_length = 3 })
     assert.fails("compat must be one of", compat, data, { compat = "pandas" })
     assert.fails("expected a table of options", compat, data)
   end)

@@ -152,7 +152,7 @@ describe("a CSV file with dates", function()
       ["date must be the name or number of a column, or false"] = { date = true },
       ["date_format must be a string, got number 3"] = { date_format = 3 },
       ["missing must be a table, got string \"NA\""] = { missing = "NA" },
-      ["known must be a table"] = { known = "x" }, ["header must be true or false"] = { header = 1 },
+      ["known must be a table"] = { known = true }, ["header must be true or false"] = { header = 1 },
       ["period must be a positive whole number"] = { period = 0 } } do
       given[1] = "x.csv"
       assert.fails(part, timeseries.read_csv, given)

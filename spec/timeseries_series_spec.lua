@@ -193,11 +193,20 @@ describe("a series", function()
         frequency = "day" }, ["names must be"] = { { { 1, 2 } }, names = { "a", "a" } },
       ["there is no column"] = { { 1 }, known = { "b" } }, ["expected (T) or (T, D)"] = {
         marea.zeros{ 2, 2, 2 } }, ["must be a tensor or a table"] = { 3 },
+      ["names must be a list of texts, got number 3"] = { { 1 }, names = 3 },
+      ["dates must be a list of texts, got number 3"] = { { 1 }, dates = 3 },
+      ["known must be a list of texts, got boolean true"] = { { 1 }, known = true },
+      ["known: there is no column"] = { { 1 }, known = "b" },
       ["2 names for 1 columns"] = { { 1 }, names = { "a", "b" } } } do
       assert.fails(part, Series, given)
     end
     local series = Series{ { 1, 2 } }
     assert.fails("there is no column string \"b\"; there are value", series.select, series, { "b" })
+    assert.fails("join: expected a Series, got number 3", series.join, series, 3)
+    assert.fails("row: expected the text of a date, got number 3", series.row, series, 3)
+    assert.fails('date: expected the number of a row, got string "a"', series.date, series, "a")
+    assert.are.same({ { "a" }, true }, { Series{ { 1 }, names = "a", known = "a" }.names,
+      Series{ { 1 }, names = "a", known = "a" }.known.a })
     assert.fails("2 rows and 1 rows", series.join, series, Series{ { 1 } })
     local dated = Series{ { 1, 2 }, names = { "a" }, start = "2024", frequency = "year" }
     assert.fails("row 1 is of 2024 here and of 2025 there", dated.join, dated,

@@ -43,6 +43,10 @@ local function read_options(given, rows, season)
   if type(read.refit) ~= "boolean" then
     read.refit = options.integer(WHO, "refit (every so many origins, or true or false)", read.refit)
   end
+  if type(read.names) == "string" then read.names = { read.names } end
+  if read.names ~= nil and type(read.names) ~= "table" then
+    error(("%s: names must be a list of texts, got %s"):format(WHO, options.show(read.names)), 0)
+  end
   if read.level ~= nil and not (type(read.level) == "number" and read.level > 0 and read.level < 1) then
     error(("%s: level must be a number between 0 and 1, got %s"):format(WHO,
       options.show(read.level)), 0)

@@ -59,6 +59,7 @@ local function column_list(name, value)
 end
 
 local function check_options(read)
+  if type(read.known) == "string" then read.known = { read.known } end
   for name, expected in pairs{ path = "string", date_format = "string", missing = "table",
     known = "table" } do
     check_type(name, read[name], expected)

@@ -93,6 +93,15 @@ local function check_columns(columns, names)
   return rows
 end
 
+-- A list of texts; one text alone stands for a list of it.
+local function text_list(name, value)
+  if type(value) == "string" then return { value } end
+  if value ~= nil and type(value) ~= "table" then
+    error(("Series: %s must be a list of texts, got %s"):format(name, options.show(value)), 0)
+  end
+  return value
+end
+
 local function default_names(count, given)
   local names, seen = {}, {}
   for d = 1, count do
@@ -183,12 +192,12 @@ function Series.new(given)
     dates = options.optional, date_format = options.optional, start = options.optional,
     frequency = options.optional, known = options.optional, period = options.optional }, { "values" })
   local columns = to_columns(read.values)
-  local names = default_names(#columns, read.names)
+  local names = default_names(#columns, text_list("names", read.names))
   local rows = check_columns(columns, names)
   local freq = read.frequency and frequency.parse(read.frequency)
   local times, kind
   if read.dates then
-    times, kind = parse_dates(read.dates, rows, read.date_format)
+    times, kind = parse_dates(text_list("dates", read.dates), rows, read.date_format)
     freq = freq and fit_frequency(freq, times, kind) or frequency.infer(times)
   elseif read.start then
     if not freq then error("Series: start needs a frequency", 0) end
@@ -199,7 +208,7 @@ function Series.new(given)
     error("Series: frequency needs dates or a start", 0)
   end
   return Series.from_parts{ columns = columns, names = names, times = times, kind = kind,
-    frequency = freq, known = Series.known_names(read.known, names), rows = rows,
+    frequency = freq, known = Series.known_names(text_list("known", read.known), names), rows = rows,
     period = read.period and options.integer("Series", "period", read.period) }
 end
 
@@ -255,6 +264,9 @@ end
 
 --- The text of a row's date; beyond the end by the frequency; without dates "row 7".
 function methods:date(row)
+  if math.type(row) ~= "integer" then
+    error("date: expected the number of a row, got " .. options.show(row), 0)
+  end
   if not self.times then return "row " .. self.first + row - 1 end
   return dates.format(self:time(row), self.kind)
 end
@@ -272,6 +284,9 @@ end
 
 --- The row of a date, given as a text; nil and a message when no row has it.
 function methods:row(text)
+  if type(text) ~= "string" then
+    error("row: expected the text of a date, got " .. options.show(text), 0)
+  end
   local time, message = dates.parse(text)
   if not time then return nil, ("%q: %s"):format(text, message) end
   for i, own in ipairs(self.times or {}) do
@@ -372,7 +387,11 @@ function methods:select(names)
 end
 
 --- Two series of equal dates (or, without dates, lengths) side by side.
+-- @raise also when both have a column of one name
 function methods:join(other)
+  if getmetatable(other) ~= Series then
+    error("join: expected a Series, got " .. options.show(other), 0)
+  end
   if self.rows ~= other.rows then
     error(("join: %d rows and %d rows"):format(self.rows, other.rows), 0)
   end
