@@ -77,7 +77,7 @@ local function require_fitted(self, who)
   if not self.states then error(("%s: %s before fit"):format(self.who, who), 0) end
 end
 
--- Raises when new values have dates and begin elsewhere than after the last ones.
+-- Raises when new values have dates that do not follow the last ones.
 local function require_next(self, values)
   local past = self.past
   if not (past and type(values) == "table" and values.times) then return end
@@ -85,6 +85,9 @@ local function require_next(self, values)
   if values.times[1] ~= past:time(expected) then
     error(("%s: update: the values begin at %s, those that are known end at %s; give them from %s on")
       :format(self.who, values:date(1), past:date(expected - 1), past:date(expected)), 0)
+  elseif values.times[values.rows] ~= past:time(expected + values.rows - 1) then
+    error(("%s: update: the values' dates are not as far apart as those that were fitted"):format(
+      self.who), 0)
   end
 end
 
