@@ -195,6 +195,8 @@ describe("the future of known columns", function()
       .. "2020-12: 2024-01 is not there")
     refused(dated:slice(49, 52), "it holds 2024-01 … 2024-04: 2024-05 is not there")
     refused(series_of(rows, "2024-01-01", "day"), "known: its step is a day, that of the history a month")
+    refused(series_of(rows, "2024-01", "quarter"), "known: its step is a quarter, that of the history a "
+      .. "month")
     refused(dated:slice(49, 54):with{ names = { "y", "rain" } }, 'there is no column string "fair"')
     refused({ 1, 0, 0 }, "known has 3 rows, 6 are needed")
     refused({ fair = { 1, 0 } }, 'known: column "fair" has 2 values, 6 are needed')

@@ -37,6 +37,8 @@ describe("a CSV file with dates", function()
     series = read_text("v;fecha\n1.234,5;3 de enero de 2024\n2,5;4 de enero de 2024\n",
       { separator = ";", decimal = ",", date = "fecha" })
     assert.are.same({ { 1234.5 }, { 2.5 } }, series.values:totable())
+    series = read_text("d,x\n2024-01-31,1\n2024-02,2\n")
+    assert.are.same({ "2024-01-31", "2024-02-01" }, series.dates)
     series = read_text("1,2\n3,4\n", { header = false, date = false })
     assert.are.same({ { 1, 2 }, { 3, 4 } }, series.values:totable())
     assert.is_nil(series.dates)

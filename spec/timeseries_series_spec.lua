@@ -105,8 +105,11 @@ describe("frequencies", function()
       frequency = "month" }
     assert.are.same({ "2024-04-30", "2024-06-30" }, { named:gaps()[1].from, named:date(4) })
     assert.are.equal("2024-04-30", named:regular():date(3))
+    local whole = timeseries.Series{ { 1, 2 }, dates = { "2024-01-31", "2024-03-31" },
+      frequency = "month" }:regular()
+    assert.are.equal("2024-03-31", whole:slice(1, 2):date(3))
     for _, day in ipairs{ 1, 15, 28, 31 } do -- a regular series stays one wherever it is cut
-      local whole = timeseries.Series{ { 1, 2, 3, 4, 5, 6, 7 }, start = ("2023-10-%02d"):format(day),
+      whole = timeseries.Series{ { 1, 2, 3, 4, 5, 6, 7 }, start = ("2023-10-%02d"):format(day),
         frequency = "month" }
       assert.are.equal(0, select(2, whole:gaps()))
       for last = 1, 6 do assert.are.equal(whole:date(7), whole:slice(1, last):date(7)) end
@@ -170,6 +173,8 @@ describe("a series", function()
   end)
 
   it("writes dates that are found again", function()
+    local mixed = timeseries.Series{ { 1, 2, 3 }, dates = { "2024", "2024-01-15", "2024-02" } }
+    assert.are.same({ "2024-01-01", "2024-01-15", "2024-02-01" }, mixed.dates)
     for start, given in pairs{ ["2024-01"] = "month", ["2024-01-15"] = "month", ["2024-Q2"] = "quarter",
       ["2024-05-01"] = "quarter", ["2024-01-01 06:30"] = "day", ["2024"] = "year",
       ["2024-02-29 00:00"] = "hour" } do
@@ -305,6 +310,10 @@ describe("longer steps", function()
       frequency = "week" } -- five Wednesdays, four, and one of four
     _, report = weeks:resample("month", "sum")
     assert.are.same({ { date = "2024-03", rows = 1, expected = 4 } }, report.partial)
+    weeks = timeseries.Series{ { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, start = "2024-03-04",
+      frequency = "week" } -- four Mondays, five, the first of them the first of April, and one of four
+    _, report = weeks:resample("month", "sum")
+    assert.are.same({ { date = "2024-05", rows = 1, expected = 4 } }, report.partial)
     assert.fails("partial must be one of keep, drop, missing", daily.resample, daily, "month", "sum",
       { partial = "no" })
     assert.fails("hour is shorter than the series' own step, day", daily.resample, daily, "hour", "sum")

@@ -242,7 +242,7 @@ local function read_rows(read)
     data.lines[n] = line
     if date then
       local time, kind = date_of(read, row[date], line)
-      data.times[n], data.kind = time, data.kind == "time" and "time" or kind
+      data.times[n], data.kind = time, dates.finer(data.kind, kind)
     end
     for i, place in ipairs(places) do
       data.columns[i][n] = number_of(read, row[place], line, data.names[i])

@@ -91,7 +91,7 @@ function input.dates(list, rows, format)
     if i > 1 and time <= times[i - 1] then
       error(("Series: date %d, %s, does not come after %s"):format(i, text, list[i - 1]), 0)
     end
-    times[i], kind = time, kind == "time" and kind or found
+    times[i], kind = time, dates.finer(kind, found)
   end
   return times, kind
 end
