@@ -17,6 +17,8 @@ local smoothing_model = {}
 
 -- Values × numbers searched², for all starts of a search together.
 local WORK <const> = 120000
+-- Where the search for the damping of a trend begins.
+local DAMPINGS <const> = { 0.85, 0.95, 0.98 }
 
 --- The forecast of the next value.
 function smoothing_model.mean(state)
@@ -178,7 +180,7 @@ local function grid(form)
   cross{ 0.1, 0.3, 0.6, 0.9 }
   if form.trended then cross{ 0.02, 0.2, 0.8 } end
   -- With a season, whose numbers make each search dear, one start of the damping has to do.
-  if form.damped then cross(form.m > 1 and { 0.95 } or { 0.85, 0.95, 0.98 }) end
+  if form.damped then cross(form.m > 1 and { 0.95 } or DAMPINGS) end
   if form.m > 1 then cross{ 0.05, 0.4 } end
   return list
 end
@@ -260,9 +262,10 @@ function smoothing_model.fit(form, y)
   local problem, states = problem_of(form, y)
   local list = starts(form, problem, states, y)
   local best, least
-  -- Short series have several valleys and cost little: more starts.
-  local size, valleys = #list[1].x, form.damped and form.m == 1 and 3 or 2
-  local tries = math.max(valleys, math.min(3 * valleys, WORK // (#y * size * size)))
+  -- Short series have several valleys and cost little: more starts, and as many for each damping.
+  local size = #list[1].x
+  local tries = math.max(2, math.min(6, WORK // (#y * size * size)))
+  if form.damped and form.m == 1 then tries = tries * #DAMPINGS end
   for i = 1, math.min(tries, #list) do
     local x, sum = least_squares.nonlinear(problem, list[i].x)
     if not least or sum < least then best, least = x, sum end
