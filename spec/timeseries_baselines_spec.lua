@@ -6,7 +6,8 @@ local marea = require "marea"
 local normal = require "marea.timeseries.normal"
 local support = require "spec.support"
 
-local baselines = marea.timeseries.baselines
+local timeseries = marea.timeseries
+local baselines = timeseries.baselines
 local near, raises = support.near, support.raises
 local exact = 1e-12
 local nan = 0 / 0
@@ -269,6 +270,40 @@ describe("every forecaster", function()
       "12 values", "at least 13")
     assert.equal("seasonal naive (period 12)", baselines.seasonal_naive{ 12 }:name())
     assert.equal("naive; not fitted", tostring(baselines.naive{}))
+  end)
+
+  it("refuses a series with holes, and new values that leave one", function()
+    local series = timeseries.Series{ y, start = "2020-01-31", frequency = "month" }
+    local dates, values = series.dates, table.move(y, 1, #y, 1, {})
+    for _ = 1, 3 do
+      table.remove(dates, 9)
+      table.remove(values, 9)
+    end
+    local holes = timeseries.Series{ values, dates = dates, frequency = "month" }
+    local uneven = timeseries.Series{ { 1, 2, 3, 4 }, dates = { "2020-01-01", "2020-01-02",
+      "2020-01-04", "2020-01-07" }, names = { "x" } }
+    local missing = timeseries.Series{ { 1, 2, nan, 4 }, start = "2020", frequency = "year" }
+    local whole, rest = series:split{ 30, 6 }
+    for _, model in ipairs(every_kind()) do
+      raises(function() model:fit(holes) end, model.who .. ": fit: the series has holes: 3 rows are "
+        .. "missing, the first 2020-09-30")
+      raises(function() model:fit(uneven:resample("day", "sum")) end, model.who .. ": fit",
+        "values are missing", "fill(")
+      raises(function() model:fit(missing) end, "1 values are missing", 'column "value" at 2022')
+      model:fit(whole)
+      raises(function() model:update(holes) end, model.who .. ": update: the series has holes")
+      raises(function() model:update(series:slice(33, 36)) end, model.who .. ": update: the values "
+        .. "begin at 2022-09-30, those that are known end at 2022-06-30; give them from 2022-07-31 on")
+      raises(function()
+        model:update(timeseries.Series{ { 1, 2 }, start = "2022-07-31", frequency = "day" })
+      end, "update", "not as far apart")
+      local before = model:forecast(1):totable()
+      raises(function() model:update(series:slice(30, 36)) end, "begin at 2022-06")
+      near(before, model:forecast(1), 0)
+      model:update{ y[31] }:update(series:slice(32, 34)):update(series:slice(35, 36))
+      local expected = model:forecast(4)
+      near(model:fit(whole):update(rest):forecast(4), expected, 1e-5)
+    end
   end)
 
   it("leaves nothing behind outside Lua", function()

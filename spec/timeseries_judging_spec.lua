@@ -6,8 +6,8 @@ local helper = require "spec.helper"
 local marea = require "marea"
 local support = require "spec.support"
 
-local baselines, metrics = marea.timeseries.baselines, marea.timeseries.metrics
-local backtest = marea.timeseries.backtest
+local timeseries = marea.timeseries
+local baselines, metrics, backtest = timeseries.baselines, timeseries.metrics, timeseries.backtest
 local near, raises = support.near, support.raises
 local exact = 1e-12
 local nan = 0 / 0
@@ -175,6 +175,107 @@ local function zeros(h)
   return list
 end
 
+-- Months of which the eighth and ninth are not there.
+local function dates_with_a_hole(count)
+  local list = timeseries.Series{ zeros(count + 2), start = "2020-01", frequency = "month" }.dates
+  table.remove(list, 8)
+  table.remove(list, 8)
+  return list
+end
+
+describe("backtest with covariates", function()
+  local rows = {}
+  for t = 1, 40 do rows[t] = { 50 + 9 * math.sin(t / 2), t % 5, t % 3, 90 - t } end
+  local series = timeseries.Series{ rows, names = { "sales", "fair", "rain", "visits" },
+    known = { "fair" }, start = "2020-01", frequency = "month", period = 4 }
+  local both = { "visits", "sales" }
+
+  -- Answers with the last row of what it has seen, with names where it has some.
+  local function last_row(names)
+    local model = { seen = {} }
+    function model.fit(self, values) self.values = values end
+    function model.forecast(self, h, given)
+      local values = given.history or self.values
+      self.seen[#self.seen + 1] = { values.rows, table.concat(values.names, " "), given.known }
+      local mean = {}
+      for t = 1, h do
+        mean[t] = {}
+        for d, name in ipairs(names) do mean[t][d] = values:column(name)[values.rows] end
+      end
+      return { mean = mean, names = names }
+    end
+    return model
+  end
+
+  it("gives models all columns and the future of the known ones, and judges the targets", function()
+    for _, refit in ipairs{ true, false } do
+      local model = last_row{ "sales", "rain", "visits" }
+      local result = backtest({ model, baselines.naive{} }, series, { initial = 30, horizon = 4,
+        step = 3, targets = both, refit = refit })
+      assert.same({ 30, 33, 36 }, result.origins)
+      for i, seen in ipairs(model.seen) do
+        local origin = result.origins[i]
+        assert.same({ origin, "sales fair rain visits" }, { seen[1], seen[2] })
+        assert.same({ "fair" }, seen[3].names)
+        assert.equal(series:date(origin + 1), seen[3]:date(1))
+        assert.is_true(seen[3].rows >= 4)
+      end
+      -- The baseline gets the targets alone, and says the same; columns are found by their names.
+      assert.same(both, result.targets)
+      near(result.models[2].rmse, result.models[1].rmse, 1e-6)
+      near(result.models[2].by_column[1].rmse, result.models[1].by_column[1].rmse, 1e-6)
+      near({ 90 - 30, rows[30][1] }, result.models[1].forecasts[1].mean[2], 1e-6)
+      near(math.sqrt(7.5), result.models[1].by_column[1].rmse, 1e-6)
+    end
+    -- Columns that are not known are the targets unless told.
+    local result = backtest({}, series, { initial = 30 })
+    assert.same({ "sales", "rain", "visits" }, result.targets)
+    assert.equal(3, #result.reference.by_column)
+  end)
+
+  for _, strategy in ipairs{ "direct", "recursive" } do
+    it("judges forecasters as they forecast by hand: " .. strategy, function()
+      local own = strategy == "direct" and series or series:select{ "sales", "fair" }
+      for _, refit in ipairs{ true, false } do
+        local model = timeseries.Forecaster{ lookback = 4, horizon = strategy == "direct" and 6 or 1,
+          strategy = strategy, targets = { "sales" }, model = forecasting.small, seed = 2,
+          training = { epochs = 2 } }
+        local result = backtest(model, own, { initial = 28, horizon = 6, step = 3, refit = refit,
+          level = .5, targets = "sales" })
+        assert.same({ 28, 31, 34 }, result.origins)
+        for i, origin in ipairs(result.origins) do
+          if i == 1 or refit then model:fit(own:slice(1, origin)) end
+          local given = { history = own:slice(1, origin), level = .5, known = own }
+          local forecast = model:forecast(6, given)
+          assert.same(forecast.mean, result.models[1].forecasts[i].mean)
+          assert.same(forecast.low, result.models[1].forecasts[i].low)
+        end
+      end
+    end)
+  end
+
+  it("says which columns do not fit", function()
+    local far = timeseries.Forecaster{ lookback = 4, horizon = 6, targets = "sales",
+      model = forecasting.small, training = { epochs = 1 } }
+    raises(function() backtest(far, series, { initial = 36, horizon = 3, targets = "sales" }) end,
+      "known: the 6 steps 2023-01 … 2023-06 are needed", "2023-05 is not there")
+    local given = { initial = 30, targets = { "sales", "visits" } }
+    raises(function() backtest(last_row{ "sales" }, series, given) end, "model 1 gave a forecast of the "
+      .. 'columns sales; column "visits" is to be judged too: targets')
+    given.targets = { "fair" }
+    raises(function() backtest({}, series, given) end, 'column "fair" is known in advance')
+    given.targets = { "profit" }
+    raises(function() backtest({}, series, given) end, 'no column string "profit"')
+    raises(function() backtest({}, { 1, 2, 3 }, { initial = 2, targets = { "a" } }) end,
+      "targets are names of columns of a Series")
+    local missing = rows[20][3]
+    rows[20][3] = nan
+    raises(function() backtest({}, timeseries.Series{ rows }, { initial = 30, targets = "value_1" }) end,
+      'backtest: 1 values are missing, the first in column "value_3"')
+    rows[20][3] = missing
+  end)
+end)
+
 describe("backtest", function()
   local y = {}
   for t = 1, 20 do y[t] = t end
@@ -215,7 +316,7 @@ describe("backtest", function()
       local list = {}
       for step = 1, h do list[step] = 20 + step end
       return list
-    end), y, { initial = 18, horizon = 2, names = { "mine" } })
+    end), y, { initial = 18, horizon = 2, names = "mine" })
     local mine, naive = result.models[1], result.reference
     assert.equal("mine", mine.name)
     near(2, mine.mae, exact)
@@ -272,6 +373,20 @@ describe("backtest", function()
     near(anew.reference.mase, kept.reference.mase, exact)
   end)
 
+  it("takes the season of a series", function()
+    local series = forecasting.monthly(2)
+    local mine = backtest(baselines.drift{}, series, { initial = 100, horizon = 6 })
+    local told = backtest(baselines.drift{}, series:column(1), { initial = 100, horizon = 6, period = 12 })
+    assert.equal(12, mine.period)
+    assert.equal("seasonal naive (period 12)", mine.reference.name)
+    near({ told.models[1].skill, told.models[1].mase }, { mine.models[1].skill, mine.models[1].mase },
+      1e-4) -- the series is rounded to floats
+    assert.equal("naive", backtest({}, series, { initial = 100, period = 1 }).reference.name)
+    assert.equal("naive", backtest({}, series:column(1), { initial = 100 }).reference.name)
+    raises(function() backtest({}, series, { initial = 12 }) end, "first window has 12 rows",
+      "the period, 12", "the series' season; period = 1")
+  end)
+
   it("gives the mean of MASE over origins", function()
     local series = forecasting.series(40, 4)
     local result = backtest({}, series, { initial = 30, horizon = 5, step = 5, period = 4 })
@@ -305,6 +420,9 @@ describe("backtest", function()
     local function run(given, model, values)
       return function() backtest(model or baselines.naive{}, values or y, given) end
     end
+    local holes = timeseries.Series{ y, dates = dates_with_a_hole(20), frequency = "month" }
+    raises(run({ initial = 10 }, nil, holes), "backtest: the series has holes: 2 rows are missing")
+    raises(function() metrics.mase({ 1 }, { 2 }, holes) end, "mase: history: the series has holes")
     raises(run{}, "initial is missing")
     raises(run{ initial = 20 }, "no origin", "20 rows", "need 21")
     raises(run{ initial = 15, horizon = 6 }, "no origin", "need 21")
@@ -314,6 +432,7 @@ describe("backtest", function()
     raises(run{ initial = 10, window = "rolling" }, "expanding, sliding")
     raises(run{ initial = 10, window = "sliding", length = 11 }, "length 11", "initial 10")
     raises(run{ initial = 10, refit = 0 }, "refit")
+    raises(run{ initial = 10, names = 3 }, "names must be a list of texts, got number 3")
     raises(run{ initial = 10, level = 80 }, "level", "between 0 and 1")
     raises(run{ initial = 10, lookback = 3 }, 'unknown option "lookback"')
     raises(run({ initial = 10 }, nil, { 1, 2, nan }), "backtest", "value 3", "NaN")

@@ -2,6 +2,7 @@
 require "spec.helper"
 local marea = require "marea"
 local support = require "spec.support"
+local forecasting = require "spec.support_forecasting"
 local timeseries = marea.timeseries
 
 local golden = assert(marea.json.decode(assert(io.open("spec/golden/timeseries.json")):read("a")))
@@ -140,6 +141,73 @@ describe("transforms", function()
   end)
 end)
 
+describe("the future of known columns", function()
+  local rows = {}
+  for t = 1, 60 do rows[t] = { 20 + t % 12, t % 5 == 0 and 1 or 0 } end
+  local names = { "y", "fair" }
+  local function series_of(list, start, frequency)
+    return timeseries.Series{ list, names = names, known = { "fair" }, start = start,
+      frequency = frequency }
+  end
+  local dated, plain = series_of(rows, "2020-01", "month"), series_of(rows)
+  local ahead = table.move(dated:column("fair"), 49, 54, 1, {})
+
+  local function forecaster(strategy, whole)
+    local made = timeseries.Forecaster{ lookback = 3, horizon = strategy == "direct" and 6 or 1,
+      strategy = strategy, seed = 3, model = forecasting.small, optimizer = forecasting.untrained }
+    made:fit(whole:slice(1, 48), { epochs = 1 })
+    return made
+  end
+
+  for _, strategy in ipairs{ "direct", "recursive" } do
+    it("is found by its dates, not by its place: " .. strategy, function()
+      local model = forecaster(strategy, dated)
+      local expected = model:forecast(6, { known = dated:slice(49, 54) }).mean
+      local other = model:forecast(6, { known = { 9, 9, 9, 9, 9, 9 } }).mean
+      assert.are_not.same(expected, other)
+      for _, known in ipairs{ dated, dated:slice(40), dated:slice(49), ahead, { fair = ahead },
+        marea.tensor(ahead), timeseries.Series{ ahead, names = { "fair" } } } do
+        assert.are.same(expected, model:forecast(6, { known = known }).mean)
+      end
+      -- Without dates by the place in the series of which both are parts, or from the first row on.
+      local undated = forecaster(strategy, plain)
+      for _, known in ipairs{ plain, plain:slice(40), plain:slice(49), ahead } do
+        assert.are.same(expected, undated:forecast(6, { known = known }).mean)
+      end
+      assert.fails("known has 4 rows after the history, 6 are needed", undated.forecast, undated, 6,
+        { known = plain:slice(1, 52) })
+      assert.fails("its first row is 9 after the one that follows the history", undated.forecast, undated, 6,
+        { known = plain:slice(58, 60) })
+      assert.fails("it has dates and the history has none", undated.forecast, undated, 6,
+        { known = dated })
+    end)
+  end
+
+  it("is refused where it is not there", function()
+    local model = forecaster("direct", dated)
+    local function refused(known, ...)
+      local message = select(2, pcall(model.forecast, model, 6, { known = known }))
+      for _, part in ipairs{ ... } do
+        assert.is_truthy(tostring(message):find(part, 1, true), tostring(message))
+      end
+    end
+    refused(dated:slice(1, 12), "known: the 6 steps 2024-01 … 2024-06 are needed, it holds 2020-01 … "
+      .. "2020-12: 2024-01 is not there")
+    refused(dated:slice(49, 52), "it holds 2024-01 … 2024-04: 2024-05 is not there")
+    refused(series_of(rows, "2024-01-01", "day"), "known: its step is a day, that of the history a month")
+    refused(series_of(rows, "2024-01", "quarter"), "known: its step is a quarter, that of the history a "
+      .. "month")
+    refused(dated:slice(49, 54):with{ names = { "y", "rain" } }, 'there is no column string "fair"')
+    refused({ 1, 0, 0 }, "known has 3 rows, 6 are needed")
+    refused({ fair = { 1, 0 } }, 'known: column "fair" has 2 values, 6 are needed')
+    refused({ rain = ahead }, 'expected a list of the steps to come for column "fair", got nil')
+    refused({ { 1, 2 } }, "expected a Series or { name = list } with the columns fair, got a table")
+    refused("x", "expected a Series", 'got string "x"')
+    refused({ 1, 0, 0 / 0, 0, 0, 0 }, 'column "fair" is missing at row 3')
+    refused(nil, 'the future of column "fair" is needed for 6 rows: give known')
+  end)
+end)
+
 describe("windows", function()
   it("are as many as the formula says, none lost", function()
     for rows = 1, 24 do
@@ -227,9 +295,38 @@ describe("windows", function()
   it("of others are refused when there are none", function()
     local compat = timeseries.compat_windows
     assert.fails("there is no window", compat, data, { compat = "keras_generator", length = 20 })
+    assert.fails("end_index is 20, the last of 20 rows is 19", compat, data, { compat = "keras_generator",
+      length = 3, end_index = 20 })
     assert.fails("20 rows hold no window of 21", compat, data, { compat = "keras_dataset",
       sequence_length = 21 })
     assert.fails("there is no window", compat, data, { compat = "book_generator", lookback = 19, delay = 2 })
+    for part, given in pairs{ ['end_index must be a whole number of at least 0, got string "a"'] = {
+      compat = "keras_generator", length = 3, end_index = "a" },
+      ["start_index must be a whole number of at least 0, got number -4"] = { compat = "keras_generator",
+        length = 3, start_index = -4 },
+      ["start_index must be a whole number of at least 0, got number 1.5"] = { compat = "keras_generator",
+        length = 3, start_index = 1.5 },
+      ["reverse must be true or false"] = { compat = "keras_generator", length = 3, reverse = 1 },
+      ['end_index must be a whole number of at least 0, got string "b"'] = { compat = "keras_dataset",
+        sequence_length = 3, end_index = "b" },
+      ["start_index must be a whole number of at least 0, got number -1"] = { compat = "keras_dataset",
+        sequence_length = 3, start_index = -1 },
+      ["min_index must be a whole number"] = { compat = "book_generator", lookback = 3, delay = 1,
+        min_index = "x" },
+      ["max_index must be a whole number"] = { compat = "book_generator", lookback = 3, delay = 1,
+        max_index = "x" },
+      ["column 7 of the targets, which have 2"] = { compat = "book_generator", lookback = 3, delay = 1,
+        column = 7 },
+      ["column must be a positive whole number"] = { compat = "book_generator", lookback = 3, delay = 1,
+        column = "T" } } do
+      assert.fails(part, compat, data, given)
+    end
+    assert.fails("the targets have 3 rows, the last window's is row 19 (from 0)", compat, data,
+      { 1, 2, 3 }, { compat = "keras_generator", length = 3 })
+    assert.fails('targets must be a Series, a tensor or a table, got string "x"', compat, data, "x",
+      { compat = "keras_dataset", sequence_length = 3 })
+    assert.fails('data must be a Series, a tensor or a table, got string "x"', compat, "x",
+      { compat = "keras_dataset", sequence_length = 3 })
     assert.fails("compat must be one of", compat, data, { compat = "pandas" })
     assert.fails("expected a table of options", compat, data)
   end)

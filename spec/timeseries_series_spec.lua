@@ -1,36 +1,11 @@
--- Series: dates, reading, holes, calendar, longer steps.
-local helper = require "spec.helper"
+-- Series: dates, holes, calendar, longer steps.
+require "spec.helper"
 local marea = require "marea"
 local support = require "spec.support"
 local timeseries = marea.timeseries
 local dates = timeseries.dates
 
 local golden = assert(marea.json.decode(assert(io.open("spec/golden/timeseries.json")):read("a")))
-
-local function with_file(text, f)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  local ok, message = pcall(f, path)
-  os.remove(path)
-  if not ok then error(message, 0) end
-end
-
-local function read_text(text, given)
-  local result
-  with_file(text, function(path)
-    given = given or {}
-    given[1] = path
-    result = table.pack(timeseries.read_csv(given))
-    for i = 1, result.n do
-      if type(result[i]) == "string" then
-        result[i] = result[i]:gsub(path:gsub("%p", "%%%0"), "FILE")
-      end
-    end
-  end)
-  return table.unpack(result, 1, result.n)
-end
 
 describe("dates", function()
   it("are read as pandas reads them", function()
@@ -121,10 +96,24 @@ describe("frequencies", function()
 
   it("count over ends of months", function()
     local series = timeseries.Series{ { 1, 2, 3 }, start = "2023-12-31", frequency = "month" }
-    assert.are.same({ "2023-12", "2024-01", "2024-02" }, series.dates)
+    assert.are.same({ "2023-12-31", "2024-01-31", "2024-02-29" }, series.dates)
+    assert.are.same({ "2024-03-31", 3 }, { series:date(4), series:row("2024-02-29") })
     local ends = timeseries.Series{ { 1, 2 }, dates = { "2023-12-31", "2024-01-31" } }
     assert.are.equal("2024-02-29", ends:date(3))
     assert.are.equal("2023-11-30", ends:date(0))
+    local named = timeseries.Series{ { 1, 2, 3 }, dates = { "2024-02-29", "2024-03-31", "2024-05-31" },
+      frequency = "month" }
+    assert.are.same({ "2024-04-30", "2024-06-30" }, { named:gaps()[1].from, named:date(4) })
+    assert.are.equal("2024-04-30", named:regular():date(3))
+    local whole = timeseries.Series{ { 1, 2 }, dates = { "2024-01-31", "2024-03-31" },
+      frequency = "month" }:regular()
+    assert.are.equal("2024-03-31", whole:slice(1, 2):date(3))
+    for _, day in ipairs{ 1, 15, 28, 31 } do -- a regular series stays one wherever it is cut
+      whole = timeseries.Series{ { 1, 2, 3, 4, 5, 6, 7 }, start = ("2023-10-%02d"):format(day),
+        frequency = "month" }
+      assert.are.equal(0, select(2, whole:gaps()))
+      for last = 1, 6 do assert.are.equal(whole:date(7), whole:slice(1, last):date(7)) end
+    end
     assert.fails('"fortnight" is unknown', frequency.parse, "fortnight")
     assert.fails("is unknown", frequency.parse, "0 days")
   end)
@@ -162,10 +151,37 @@ describe("a series", function()
     assert.are.same({ 17, 5, "2024-08" }, { longer.rows, before, longer:date(1) })
     longer, before = test:select("value"):with_context(99)
     assert.are.same({ 24, 12 }, { longer.rows, before })
+    -- One number has its rest behind it; of several the rest belongs to none.
+    assert.are.same({ "19 2024-01", "5 2025-08" }, sizes(series:split{ 0.8 }))
+    assert.are.same({ "20 2024-01", "4 2025-09" }, sizes(series:split{ 20 }))
+    assert.are.same({ "14 2024-01", "5 2025-03" }, sizes(series:split{ 0.6, 0.2 }))
+    assert.are.same({ "8 2024-01", "8 2024-09", "8 2025-05" }, sizes(series:split{ 1 / 3, 1 / 3, 1 / 3 }))
+    assert.are.same({ "1 2024-01", "1 2024-02", "2 2024-03", "1 2024-05" },
+      sizes(series:split{ 0.05, 0.05, 0.05, 0.05 }))
+    assert.are.same({ "3 2024-01", "6 2024-04" }, sizes(series:split{ "2024-04", 6 }))
+    assert.fails("the one part takes all 24 rows, none is left for a second", series.split, series, { 24 })
+    assert.fails("part 2 (0.001) has no rows", series.split, series, { 0.5, 0.001 })
+    assert.fails("part 1 (2024-01) has no rows", series.split, series, { "2024-01" })
+    assert.fails("part 2 (2024-03) has no rows", series.split, series, { "2024-05", "2024-03" })
+    assert.fails("the parts have 29 rows, the series 24", series.split, series, { 0.7, 0.5 })
+    assert.fails("part 1 (rows, a share below 1, or a date) must be a positive whole number, got number 1.5",
+      series.split, series, { 1.5 })
     assert.fails("the parts have 30 rows, the series 24", series.split, series, { 20, 10 })
     assert.fails("no row has the date 2030-01", series.split, series, { "2030-01" })
     assert.fails("expected a list", series.split, series, 3)
     assert.fails("rows 3 to 30 of a series of 24", series.slice, series, 3, 30)
+  end)
+
+  it("writes dates that are found again", function()
+    local mixed = timeseries.Series{ { 1, 2, 3 }, dates = { "2024", "2024-01-15", "2024-02" } }
+    assert.are.same({ "2024-01-01", "2024-01-15", "2024-02-01" }, mixed.dates)
+    for start, given in pairs{ ["2024-01"] = "month", ["2024-01-15"] = "month", ["2024-Q2"] = "quarter",
+      ["2024-05-01"] = "quarter", ["2024-01-01 06:30"] = "day", ["2024"] = "year",
+      ["2024-02-29 00:00"] = "hour" } do
+      local series = timeseries.Series{ { 1, 2, 3 }, start = start, frequency = given }
+      assert.are.equal(start, series:date(1))
+      assert.are.equal(3, series:row(series:date(3)))
+    end
   end)
 
   it("refuses what does not fit", function()
@@ -174,98 +190,32 @@ describe("a series", function()
       ['column "value", row 2: expected a number, got string "x"'] = { { 1, "x" } },
       ["row 1 is infinite"] = { { math.huge } }, ["2 dates for 1 rows"] = { { 1 }, dates = { "1", "2" } },
       ["does not come after"] = { { 1, 2 }, dates = { "2024-02", "2024-01" } },
+      ["2024-01-02 is no whole number of steps (week) after 2024-01-01"] = { { 1, 2 },
+        dates = { "2024-01-01", "2024-01-02" }, frequency = "week" },
+      ["2024-03-30 is no whole number of steps (month) after 2024-02-29; every month has the days up to "
+        .. "28, and a last one"] = { { 1, 2, 3 }, start = "2024-01-30", frequency = "month" },
       ["start needs a frequency"] = { { 1 }, start = "2024" }, ["frequency needs dates"] = { { 1 },
         frequency = "day" }, ["names must be"] = { { { 1, 2 } }, names = { "a", "a" } },
       ["there is no column"] = { { 1 }, known = { "b" } }, ["expected (T) or (T, D)"] = {
         marea.zeros{ 2, 2, 2 } }, ["must be a tensor or a table"] = { 3 },
+      ["names must be a list of texts, got number 3"] = { { 1 }, names = 3 },
+      ["dates must be a list of texts, got number 3"] = { { 1 }, dates = 3 },
+      ["known must be a list of texts, got boolean true"] = { { 1 }, known = true },
+      ["known: there is no column"] = { { 1 }, known = "b" },
       ["2 names for 1 columns"] = { { 1 }, names = { "a", "b" } } } do
       assert.fails(part, Series, given)
     end
     local series = Series{ { 1, 2 } }
     assert.fails("there is no column string \"b\"; there are value", series.select, series, { "b" })
+    assert.fails("join: expected a Series, got number 3", series.join, series, 3)
+    assert.fails("row: expected the text of a date, got number 3", series.row, series, 3)
+    assert.fails('date: expected the number of a row, got string "a"', series.date, series, "a")
+    assert.are.same({ { "a" }, true }, { Series{ { 1 }, names = "a", known = "a" }.names,
+      Series{ { 1 }, names = "a", known = "a" }.known.a })
     assert.fails("2 rows and 1 rows", series.join, series, Series{ { 1 } })
     local dated = Series{ { 1, 2 }, names = { "a" }, start = "2024", frequency = "year" }
     assert.fails("row 1 is of 2024 here and of 2025 there", dated.join, dated,
       Series{ { 1, 2 }, start = "2025", frequency = "year" })
-  end)
-end)
-
-describe("a CSV file with dates", function()
-  it("is read whole, with its report", function()
-    local series, report = read_text('Fecha,Ventas,Visitas\n2024-01,1.5,10\n2024-02,-2e1,"20"\n')
-    assert.are.same({ "Ventas", "Visitas" }, series.names)
-    assert.are.same({ { 1.5, 10 }, { -20, 20 } }, series.values:totable())
-    assert.are.same({ 2, "month", 0 }, { report.rows, report.frequency, #report.gaps })
-    series = read_text("v;fecha\n1.234,5;3 de enero de 2024\n2,5;4 de enero de 2024\n",
-      { separator = ";", decimal = ",", date = "fecha" })
-    assert.are.same({ { 1234.5 }, { 2.5 } }, series.values:totable())
-    series = read_text("1,2\n3,4\n", { header = false, date = false })
-    assert.are.same({ { 1, 2 }, { 3, 4 } }, series.values:totable())
-    assert.is_nil(series.dates)
-    series = read_text("d,a,b\n03/02/2024,1,2\n04/02/2024,3,4\n", { date_format = "%d/%m/%Y",
-      columns = { "b" }, period = 5, known = { "b" } })
-    assert.are.same({ "2024-02-04", 5, true, 4 }, { series:date(2), series.period, series.known.b,
-      series.values:get(2, 1) })
-  end)
-
-  it("reports holes and missing values with their lines, and leaves them", function()
-    local series, report = read_text("d,x,y\n2024-01-01,1,1\n2024-01-02,NA,2\n\n2024-01-05,4,\n"
-      .. "2024-01-06,5,4\n")
-    assert.are.same({ { after = 2, line = 3, missing = 2, from = "2024-01-03", to = "2024-01-04" } },
-      report.gaps)
-    assert.are.same({ { row = 2, column = "x", date = "2024-01-02", line = 3 },
-      { row = 3, column = "y", date = "2024-01-05", line = 5 } }, report.missing)
-    local text = tostring(report)
-    for _, part in ipairs{ "after line 3 2 rows are missing: 2024-01-03 … 2024-01-04",
-      'line 5, column "y": missing (2024-01-05)' } do
-      assert.is_truthy(text:find(part, 1, true), text)
-    end
-    assert.is_truthy(tostring(series):find("2 rows missing in holes, 2 values missing", 1, true))
-    assert.fails("the series has holes: 2 rows are missing, the first 2024-01-03", timeseries.windows,
-      series, { lookback = 1 })
-    local regular = series:regular()
-    assert.fails('6 values are missing, the first in column "x" at 2024-01-02', timeseries.windows,
-      regular, { lookback = 1 })
-  end)
-
-  it("is refused with line and column", function()
-    for _, case in ipairs{
-      { "d,x\n2024-01,1\n2024-02,many\n", 'line 3, column "x": "many" is no number' },
-      { "d,x\n2024-01,0x10\n", '"0x10" is no number' }, { "d,x\n2024-01,1e999\n", "too large" },
-      { "d,x\n2024-01,1\nsoon,2\n", 'line 3: date "soon": is no date' },
-      { "d,x\n2024-02,1\n2024-01,2\n", "line 3: 2024-01 comes before 2024-02 of line 2: the dates are "
-        .. "not sorted; sort = true" },
-      { "d,x\n2024-01,1\n2024-02,2\n2024-02,3\n", "lines 3, 4: the date 2024-02 is there 2 times" },
-      { "d,x\n", "has no rows" }, { "", "is empty" }, { "d\n2024-01\n", "no column of numbers" },
-      { "d,x\n2024-01,1,2\n", "line 2" },
-      { "d,x\n2024-01,1\n", "there is no column string \"z\"; there are d, x", { columns = { "z" } } },
-      { "d,x\n2024-01-01,1\n2024-01-02,1\n", "line 3: 2024-01-02 is no whole number of steps (week)",
-        { frequency = "week" } },
-      { "d,x\n31/12/2024,1\n", "date_format" } } do
-      local series, message = read_text(case[1], case[3])
-      assert.is_nil(series, case[2])
-      assert.is_truthy(message:find(case[2], 1, true), message)
-      assert.is_truthy(message:find("FILE", 1, true), message)
-    end
-    local nothing, message = timeseries.read_csv("/nowhere.csv")
-    assert.is_nil(nothing)
-    assert.is_truthy(message:find("/nowhere.csv", 1, true))
-    assert.fails("path must be a string", timeseries.read_csv, { 3 })
-    assert.fails("duplicates must be one of", timeseries.read_csv, { "x", duplicates = "all" })
-    assert.fails("unknown option", timeseries.read_csv, { "x", colour = 1 })
-  end)
-
-  it("is put in order and joined only on demand", function()
-    local text = "d,x\n2024-03,5\n2024-01,1\n2024-02,2\n2024-02,4\n"
-    local series, report = read_text(text, { sort = true, duplicates = "mean" })
-    assert.are.same({ { 1 }, { 3 }, { 5 } }, series.values:totable())
-    assert.are.same({ 1, { date = "2024-02", lines = { 4, 5 } } }, { report.out_of_order,
-      report.duplicates[1] })
-    assert.is_truthy(tostring(report):find("2024-02 is there 2 times (lines 4, 5)", 1, true))
-    for how, value in pairs{ first = 2, last = 4, sum = 6 } do
-      series = read_text(text, { sort = true, duplicates = how })
-      assert.are.equal(value, series.values:get(2, 1))
-    end
   end)
 end)
 
@@ -335,6 +285,37 @@ describe("longer steps", function()
       { date = "2024-03", rows = 28, expected = 31 } }, report.partial)
     local whole = daily:resample("month", "sum", { partial = "drop" })
     assert.are.same({ "2024-01", "2024-02" }, whole.dates)
+    -- Missing values make a step as incomplete as missing rows do.
+    local rows = {}
+    for t = 1, 72 do rows[t] = { t > 27 and t < 49 and 0 / 0 or 1, t == 72 and 0 / 0 or 2 } end
+    local hours = timeseries.Series{ rows, start = "2024-01-01", frequency = "hour", names = { "a", "b" } }
+    local sums
+    sums, report = hours:resample("day", "sum")
+    assert.are.same({ { 24, 48 }, { 3, 48 }, { 24, 46 } }, sums.values:totable())
+    assert.are.same({ { date = "2024-01-02", rows = 3, expected = 24, column = "a" },
+      { date = "2024-01-03", rows = 23, expected = 24, column = "b" } }, report.partial)
+    assert.are.same({ "2024-01-01", "2024-01-02" }, hours:resample("day", "sum", { partial = "drop" }).dates)
+    local missing = hours:slice(3):resample("day", "sum", { partial = "missing" }):missing()
+    local found = {}
+    for i, cell in ipairs(missing) do found[i] = cell.column .. " " .. cell.date end
+    assert.are.same({ "a 2024-01-01", "a 2024-01-02", "b 2024-01-01", "b 2024-01-03" }, found)
+    -- And the last days of months are counted as months are.
+    local ends = timeseries.Series{ { 1, 2, 3, 4, 5 }, start = "2020-01-31", frequency = "month" }
+    local quarters
+    quarters, report = ends:resample("quarter", "sum", { partial = "drop" })
+    assert.are.same({ { 6 }, "2020-Q1" }, { quarters:column(1), quarters:date(1) })
+    assert.are.same({ { date = "2020-Q2", rows = 2, expected = 3 } }, report.partial)
+    assert.are.same({ 1, 2, 3, 4, 5 }, ends:resample("month", "sum"):column(1))
+    local weeks = timeseries.Series{ { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, start = "2024-01-03",
+      frequency = "week" } -- five Wednesdays, four, and one of four
+    _, report = weeks:resample("month", "sum")
+    assert.are.same({ { date = "2024-03", rows = 1, expected = 4 } }, report.partial)
+    weeks = timeseries.Series{ { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, start = "2024-03-04",
+      frequency = "week" } -- four Mondays, five, the first of them the first of April, and one of four
+    _, report = weeks:resample("month", "sum")
+    assert.are.same({ { date = "2024-05", rows = 1, expected = 4 } }, report.partial)
+    assert.fails("partial must be one of keep, drop, missing", daily.resample, daily, "month", "sum",
+      { partial = "no" })
     assert.fails("hour is shorter than the series' own step, day", daily.resample, daily, "hour", "sum")
     assert.fails("how must be one of", daily.resample, daily, "month", "median")
     assert.fails("has no dates", function() timeseries.Series{ { 1 } }:resample("day", "sum") end)
@@ -360,22 +341,4 @@ describe("the calendar", function()
     assert.fails("calendar feature must be one of", series.with_calendar, series, { "moon" })
     assert.fails("has no dates", function() timeseries.Series{ { 1 } }:with_calendar{ "month" } end)
   end)
-end)
-
-describe("the collection's series", function()
-  local folder = helper.data_folder()
-  for name, expected in pairs{
-    ["airline-passengers.csv"] = "series of 144 rows, 1949-01 … 1960-12 (month, season of 12): Passengers",
-    ["daily-min-temperatures.csv"] = "series of 3650 rows, 1981-01-01 … 1990-12-31 (day, season of 7): "
-      .. "Temp; 2 rows missing in holes",
-    ["monthly-sunspots.csv"] = "series of 2820 rows, 1749-01 … 1983-12 (month, season of 12): Sunspots",
-    ["shampoo.csv"] = "series of 36 rows, 1-01 … 3-12 (month, season of 12): Sales",
-    ["ETTh1.csv.gz"] = "series of 17420 rows, 2016-07-01 00:00 … 2018-06-26 19:00 (hour, season of 24): "
-      .. "HUFL, HULL, MUFL, MULL, LUFL, LULL, OT" } do
-    it("are read: " .. name, function()
-      if not folder then return pending("needs the data collection") end
-      local series = assert(timeseries.read_csv(folder .. "/time-series/" .. name))
-      assert.are.equal(expected, tostring(series))
-    end)
-  end
 end)

@@ -58,6 +58,14 @@ describe("smoothing by least squares", function()
     assert.is_true(same >= 5)
   end)
 
+  it("finds the valley of a trend that lasts where another one is near", function()
+    local y = table.move(forecasting.read("corpora", "airline-passengers"), 1, 132, 1, {})
+    local found = baselines.holt{ damped = true }:fit(y)
+    -- statsmodels 0.15: L-BFGS-B with phi in [0.8, 0.98] and first states estimated.
+    near({ 0.98, 128193.0827 }, { found:parameters().phi, found:parameters().sse }, 1e-6)
+    near(408.0823, found:forecast(12)[12], 1e-5)
+  end)
+
   it("by likelihood does no worse than statsmodels either", function()
     for _, case in ipairs(forecasting.golden().likelihood) do
       local model = baselines.holt_winters{ case.m, trend = case.trend ~= "none",

@@ -6,12 +6,15 @@
 --     print(result)                             -- a table; the seasonal naive forecast is always in it
 --     print(result.models[1].rmse, result.models[1].skill)
 -- @module marea.timeseries.backtest
+local Baseline = require "marea.timeseries.baseline"
 local baselines = require "marea.timeseries.baselines"
 local columns = require "marea.timeseries.columns"
 local metrics = require "marea.timeseries.metrics"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local preparing = require "marea.timeseries.preparing"
 local report = require "marea.timeseries.backtest_report"
+local Series = require "marea.timeseries.series"
 
 local backtest = {}
 
@@ -20,11 +23,14 @@ local WHO <const> = "backtest"
 -- Options -----------------------------------------------------------------------------------------
 
 local declared = { horizon = 1, initial = options.required, step = 1, window = "expanding",
-  length = options.optional, refit = true, period = 1, level = options.optional,
-  names = options.optional }
+  length = options.optional, refit = true, period = options.optional, level = options.optional,
+  names = options.optional, targets = options.optional }
 
-local function read_options(given, rows)
+-- `season`: the series' own, for `period`.
+local function read_options(given, rows, season)
   local read = options.read(WHO, given, declared)
+  local own = read.period == nil
+  read.period = read.period or season or 1
   for _, name in ipairs{ "horizon", "initial", "step", "period" } do
     read[name] = options.integer(WHO, name, read[name])
   end
@@ -37,6 +43,10 @@ local function read_options(given, rows)
   if type(read.refit) ~= "boolean" then
     read.refit = options.integer(WHO, "refit (every so many origins, or true or false)", read.refit)
   end
+  if type(read.names) == "string" then read.names = { read.names } end
+  if read.names ~= nil and type(read.names) ~= "table" then
+    error(("%s: names must be a list of texts, got %s"):format(WHO, options.show(read.names)), 0)
+  end
   if read.level ~= nil and not (type(read.level) == "number" and read.level > 0 and read.level < 1) then
     error(("%s: level must be a number between 0 and 1, got %s"):format(WHO,
       options.show(read.level)), 0)
@@ -47,13 +57,51 @@ local function read_options(given, rows)
   end
   local least = read.window == "sliding" and read.length or read.initial
   if least <= read.period then
-    error(("%s: the first window has %d rows, the seasonal naive forecast needs more than the period, %d")
-      :format(WHO, least, read.period), 0)
+    error(("%s: the first window has %d rows, the seasonal naive forecast needs more than the period, %d%s")
+      :format(WHO, least, read.period, own and " (the series' season; period = 1 compares with the "
+      .. "last value)" or ""), 0)
   end
   return read
 end
 
+-- What models get and what they are judged by: { whole, judged, names, known, list }. Columns that
+-- are not judged are covariates: simple forecasters, which use none, do not get them.
+local function lay_out(values, targets)
+  if getmetatable(values) ~= Series then
+    if targets ~= nil then
+      error(("%s: targets are names of columns of a Series; the values are none"):format(WHO), 0)
+    end
+    local list = columns.read_steps(WHO, values)
+    if type(values) == "table" and ops.is_tensor(values.values) and not values.slice then
+      values = values.values
+    end
+    return { whole = values, judged = values, list = list }
+  end
+  values:require_whole(WHO)
+  local roles = preparing.roles(WHO, values, targets)
+  local judged = values:select(roles.targets)
+  return { whole = values, judged = judged, names = judged.names, list = columns.read(WHO, judged),
+    known = #roles.known > 0 and values:select(roles.known) or nil }
+end
+
 -- Forecasts ---------------------------------------------------------------------------------------
+
+-- The judged columns of rows that have names.
+local function by_name(name, part, rows, own, names)
+  local places, picked = {}, {}
+  for place, column in ipairs(own) do places[column] = place end
+  for t, row in ipairs(rows) do
+    picked[t] = {}
+    for d, column in ipairs(names) do
+      if not places[column] then
+        error(("%s: %s gave a %s of the columns %s; column %q is to be judged too: targets says which "
+          .. "are"):format(WHO, name, part, table.concat(own, ", "), column), 0)
+      end
+      picked[t][d] = row[places[column]]
+    end
+  end
+  return picked
+end
 
 -- A column list of what a model answered: list, rows, tensor, or an object with `mean` (and `low`,
 -- `high`), all with h steps.
@@ -70,18 +118,20 @@ local function as_columns(name, part, answer, h, count)
   return list
 end
 
-local function ask(name, model, read, history, count)
-  local given = read.level and { level = read.level } or nil
-  if history then
-    given = given or {}
-    given.history = history
+local function ask(name, model, task, given)
+  local read, names = task.read, nil
+  local mean, low, high = model:forecast(read.horizon, next(given) and given or nil)
+  if type(mean) == "table" and mean.mean then
+    names = task.names and mean.names
+    mean, low, high = mean.mean, mean.low, mean.high
   end
-  local mean, low, high = model:forecast(read.horizon, given)
-  if type(mean) == "table" and mean.mean then mean, low, high = mean.mean, mean.low, mean.high end
-  local answer = { mean = as_columns(name, "forecast", mean, read.horizon, count) }
+  local function take(part, answer)
+    if answer and names then answer = by_name(name, part, answer, names, task.names) end
+    return as_columns(name, part, answer, read.horizon, #task.list)
+  end
+  local answer = { mean = take("forecast", mean) }
   if read.level then
-    answer.low = as_columns(name, "lower bound", low, read.horizon, count)
-    answer.high = as_columns(name, "upper bound", high, read.horizon, count)
+    answer.low, answer.high = take("lower bound", low), take("upper bound", high)
   end
   return answer
 end
@@ -98,18 +148,22 @@ local function first_row(read, origin)
 end
 
 -- The forecasts of one model from all origins.
-local function roll(name, model, values, read, origins, count)
-  local answers = {}
+local function roll(name, model, task)
+  local answers, read, origins = {}, task.read, task.origins
+  local simple = getmetatable(model) == Baseline
+  local values = simple and task.judged or task.whole
   for i, origin in ipairs(origins) do
-    local history
+    local given = { level = read.level }
     if learns(read, i) then
       model:fit(columns.slice(values, first_row(read, origin), origin))
     elseif model.update then
       model:update(columns.slice(values, origins[i - 1] + 1, origin))
     else
-      history = columns.slice(values, 1, origin)
+      given.history = columns.slice(values, 1, origin)
     end
-    answers[i] = ask(name, model, read, history, count)
+    -- All that is known, for some read further than the horizon that is judged.
+    given.known = not simple and task.known and task.known:slice(origin + 1) or nil
+    answers[i] = ask(name, model, task, given)
   end
   return answers
 end
@@ -159,11 +213,11 @@ local function measure(answers, level, step)
 end
 
 -- By origin and column, what MASE and RMSSE divide by; the history of an origin is what models saw.
-local function scales_of(values, read, origins)
-  local list = {}
-  for i, origin in ipairs(origins) do
+local function scales_of(task)
+  local list, read = {}, task.read
+  for i, origin in ipairs(task.origins) do
     list[i] = {}
-    for d, column in ipairs(values) do
+    for d, column in ipairs(task.list) do
       local absolute, squared = metrics.naive_errors(column, read.period, first_row(read, origin),
         origin)
       list[i][d] = { absolute = absolute, squared = squared }
@@ -173,11 +227,12 @@ local function scales_of(values, read, origins)
 end
 
 -- MASE and RMSSE: means over origins and columns; nil where one is not defined.
-local function scaled_errors(answers, values, origins, scales)
+local function scaled_errors(answers, task)
   local mase, rmsse, count = 0, 0, 0
+  local values, origins = task.list, task.origins
   for i, answer in ipairs(answers) do
     for d, predicted in ipairs(answer.mean) do
-      local scale = scales[i][d]
+      local scale = task.scales[i][d]
       if scale.absolute == 0 then return nil end
       local sum, squares = 0, 0
       for step, value in ipairs(predicted) do
@@ -192,16 +247,18 @@ local function scaled_errors(answers, values, origins, scales)
   return mase / count, rmsse / count
 end
 
-local function judge(answers, values, read, origins, scales)
+local function judge(answers, task)
+  local values, read = task.list, task.read
   local count, h = #values, read.horizon
   for i, answer in ipairs(answers) do
-    answer.rows = { actual = to_rows(cut(values, origins[i] + 1, origins[i] + h)) }
+    local origin = task.origins[i]
+    answer.rows = { actual = to_rows(cut(values, origin + 1, origin + h)) }
     for _, part in ipairs{ "mean", "low", "high" } do
       if answer[part] then answer.rows[part] = to_rows(answer[part]) end
     end
   end
   local found = measure(answers, read.level)
-  found.mase, found.rmsse = scaled_errors(answers, values, origins, scales)
+  found.mase, found.rmsse = scaled_errors(answers, task)
   found.by_horizon, found.by_column = {}, {}
   for step = 1, h do found.by_horizon[step] = measure(answers, read.level, step) end
   if count > 1 then
@@ -258,7 +315,8 @@ end
 -- Origins are the rows `initial`, initial + step … up to the last from which `horizon` rows follow.
 -- A model is anything with `fit(values)` and `forecast(h, { level })`. Where it is not to learn anew
 -- it gets the rows since the last origin by `update(values)`, or, without that method, the whole
--- history in `forecast(h, { history })`.
+-- history in `forecast(h, { history })`. Of a Series with columns that are not targets every model but
+-- those of timeseries.baselines gets all, and the future of the known ones in `forecast(h, { known })`.
 -- @tparam table models one model, or a list of them (which may be empty)
 -- @param values list of T numbers or of rows, tensor (T) or (T,D), or a Series; parts of it, in the
 -- same form, are what the models get
@@ -269,38 +327,37 @@ end
 --   default initial)
 -- - `refit`: true (learn anew at every origin, default), false (only at the first), or a number n (at
 --   every n-th)
--- - `period` (1): steps in a season, for the seasonal naive forecast and MASE
+-- - `period` (a Series' own, else 1): steps in a season, for the seasonal naive forecast and MASE
 -- - `level`: judge intervals that are to cover so much, such as 0.8
+-- - `targets`: the columns of a Series that are forecast and judged (all whose future is not known)
 -- - `names`: what the models are called in the table (default: what `model:name()` says)
--- @treturn Result { origins = rows, horizon, level, period, models = list }; it can be printed. Each
--- model: { name, mae, mse, rmse, mape, smape, mase, rmsse, skill, coverage, winkler, pinball,
--- by_horizon = list of such, by_column = list of such (where there are several), forecasts = list by
--- origin of { mean, low, high } (rows) }. Measures are over all origins, steps and columns; mape, mase
--- and rmsse are nil where they are not defined; pinball is the mean of both bounds as quantiles; skill
--- is 1 - RMSE / RMSE of the seasonal naive forecast.
--- @raise when the series holds no origin, or a model answers with NaN or too few steps
+-- @treturn Result { origins = rows, horizon, level, period, targets, models = list }; it can be
+-- printed. Each model: { name, mae, mse, rmse, mape, smape, mase, rmsse, skill, coverage, winkler,
+-- pinball, by_horizon = list of such, by_column = list of such (where there are several), forecasts =
+-- list by origin of { mean, low, high } (rows) }. Measures are over all origins, steps and columns;
+-- mape, mase and rmsse are nil where they are not defined; pinball is the mean of both bounds as
+-- quantiles; skill is 1 - RMSE / RMSE of the seasonal naive forecast.
+-- @raise when the series has holes or missing values or holds no origin, or a model answers with NaN
+-- or too few steps
 function backtest.backtest(models, values, given)
-  local list = columns.read(WHO, values)
-  if type(values) == "table" and ops.is_tensor(values.values) and not values.slice then
-    values = values.values
-  end
-  local read = read_options(given, #list[1])
+  local task = lay_out(values, type(given) == "table" and given.targets or nil)
+  local read = read_options(given, #task.list[1], type(values) == "table" and values.period or nil)
   models = as_list(models)
   check_models(models)
-  local origins = {}
-  for origin = read.initial, #list[1] - read.horizon, read.step do
-    origins[#origins + 1] = origin
+  task.read, task.origins = read, {}
+  for origin = read.initial, #task.list[1] - read.horizon, read.step do
+    task.origins[#task.origins + 1] = origin
   end
+  task.scales = scales_of(task)
   local reference = read.period > 1 and baselines.seasonal_naive{ period = read.period }
     or baselines.naive{}
   models[#models + 1] = reference
-  local result = { origins = origins, horizon = read.horizon, level = read.level,
-    period = read.period, window = read.window, refit = read.refit, models = {} }
-  local scales = scales_of(list, read, origins)
+  local result = { origins = task.origins, horizon = read.horizon, level = read.level,
+    period = read.period, window = read.window, refit = read.refit, targets = task.names, models = {} }
   for i, model in ipairs(models) do
     local name = model == reference and model:name() or name_of(model, read.names, i)
-    local answers = roll(name, model, values, read, origins, #list)
-    local found = judge(answers, list, read, origins, scales)
+    local answers = roll(name, model, task)
+    local found = judge(answers, task)
     found.name, found.forecasts = name, forecasts_of(answers)
     result.models[i] = found
   end

@@ -53,9 +53,10 @@ end
 --- Learns from a series; each column by itself. Everything learnt before is forgotten.
 -- @param values list of T numbers or of rows, tensor (T) or (T,D), or a Series
 -- @treturn Baseline itself
--- @raise for missing values, and a series too short for the forecaster or outside what it can model
+-- @raise for missing values and holes, and a series too short for the forecaster or outside what it
+-- can model
 function methods:fit(values)
-  local list, form = columns.read(self.who .. ": fit", values)
+  local list, form = columns.read_steps(self.who .. ": fit", values)
   local states = {}
   for d, column in ipairs(list) do
     local ok, state = pcall(self.kind.fit, self.given, column)
@@ -66,6 +67,9 @@ function methods:fit(values)
     states[d] = state
   end
   self.states, self.form = states, form
+  -- What new values must follow, where there are dates.
+  self.past = type(values) == "table" and values.times and values.frequency and values or nil
+  self.ahead = 0
   return self
 end
 
@@ -73,19 +77,38 @@ local function require_fitted(self, who)
   if not self.states then error(("%s: %s before fit"):format(self.who, who), 0) end
 end
 
+-- Raises when new values have dates that do not follow the last ones.
+local function require_next(self, values)
+  local past = self.past
+  if not (past and type(values) == "table" and values.times) then return end
+  local expected = past.rows + self.ahead + 1
+  if values.times[1] ~= past:time(expected) then
+    error(("%s: update: the values begin at %s, those that are known end at %s; give them from %s on")
+      :format(self.who, values:date(1), past:date(expected - 1), past:date(expected)), 0)
+  elseif values.times[values.rows] ~= past:time(expected + values.rows - 1) then
+    error(("%s: update: the values' dates are not as far apart as those that were fitted"):format(
+      self.who), 0)
+  end
+end
+
 --- Takes new values in; what was estimated stays.
 -- @param values as in fit, with as many columns
 -- @treturn Baseline itself
+-- @raise also for a Series with dates that does not begin where the last one ended
 function methods:update(values)
   require_fitted(self, "update")
-  local list = columns.read(self.who .. ": update", values)
+  local list = columns.read_steps(self.who .. ": update", values)
   if #list ~= #self.states then
     error(("%s: update: %d columns, it was fitted to %d"):format(self.who, #list, #self.states), 0)
   end
-  for d, column in ipairs(list) do
+  for _, column in ipairs(list) do
     if self.kind.accepts then self.kind.accepts(self.given, column) end
+  end
+  require_next(self, values)
+  for d, column in ipairs(list) do
     for _, value in ipairs(column) do self.kind.update(self.states[d], value) end
   end
+  self.ahead = self.ahead + #list[1]
   return self
 end
 

@@ -67,6 +67,13 @@ function columns.read(who, values)
   return list, form
 end
 
+--- As read, where each row stands for one step after the one before it.
+-- @raise also for a Series with holes or missing values, or without a common distance
+function columns.read_steps(who, values)
+  if type(values) == "table" and values.require_whole then values:require_whole(who) end
+  return columns.read(who, values)
+end
+
 --- Columns in the form in which a series came (see read).
 function columns.write(list, form)
   if form == "list" then return list[1] end

@@ -212,6 +212,14 @@ function dates.parse(text, format)
   return found, kind or "is no date that is known without a date_format"
 end
 
+local fineness = { year = 1, quarter = 2, month = 3, day = 4, time = 5 }
+
+--- The kind of two that says more, for texts that must hold both; either may be nil.
+function dates.finer(a, b)
+  if not (a and b) then return a or b end
+  return fineness[a] > fineness[b] and a or b
+end
+
 --- The text of a moment, of a kind; what dates.parse reads.
 function dates.format(time, kind)
   local p = dates.parts(time)

@@ -89,7 +89,8 @@ function frequency.between(freq, from, to)
   return steps
 end
 
--- Whether all moments lie on one day of their months (or all on the last), at one time of day.
+-- Whether all moments lie on one day of their months (or all on the last), at one time of day; and
+-- whether that is the last, which a day 31 always is.
 local function monthly(times)
   local _, first, rest = month_of(times[1])
   local same, ends = true, true
@@ -99,7 +100,23 @@ local function monthly(times)
     ends = ends and day == dates.month_length(index // 12, index % 12 + 1)
     if seconds ~= rest or not (same or ends) then return false end
   end
-  return same or ends, not same and true or nil
+  return same or ends, ends and (not same or first == 31) or nil
+end
+
+--- A frequency as moments follow it: months whose moments lie on last days stay on them.
+-- @tparam table freq
+-- @tparam {integer,...} times sorted moments
+-- @treturn table the frequency
+-- @treturn integer|nil the place (from 2) of the first moment that is no whole number of steps after
+-- the one before it
+function frequency.fit(freq, times)
+  if freq.unit == "month" and select(2, monthly(times)) then
+    freq = { unit = "month", count = freq.count, month_end = true }
+  end
+  for i = 2, #times do
+    if not frequency.between(freq, times[i - 1], times[i]) then return freq, i end
+  end
+  return freq
 end
 
 -- The difference that occurs most often (the smaller one of equals).
@@ -130,10 +147,9 @@ function frequency.infer(times)
     freq = { unit = "second", count = commonest(times) }
   end
   if freq.count < 1 then return nil, 2 end
-  for i = 2, #times do
-    if not frequency.between(freq, times[i - 1], times[i]) then return nil, i end
-  end
-  return freq
+  local fitted, misfit = frequency.fit(freq, times)
+  if misfit then return nil, misfit end
+  return fitted
 end
 
 return frequency

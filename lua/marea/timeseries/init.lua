@@ -14,8 +14,7 @@
 --     assert(forecaster:save("airline.safetensors"))       -- network, transforms, last rows
 --
 --     local model = timeseries.baselines.holt_winters{ period = 12, seasonal = "multiplicative" }
---     print(timeseries.backtest({ model, forecaster }, series, { horizon = 12, initial = 96,
---       period = 12 }))
+--     print(timeseries.backtest({ model, forecaster }, series, { horizon = 12, initial = 96 }))
 --
 -- The rest of the room: `dates`, `frequency`, `calendar`, `windows` and `compat_windows`, the
 -- transforms (`Pipeline`, `Log`, `BoxCox`, `Difference`, `StandardScaler`, `MinMaxScaler`,

@@ -97,7 +97,7 @@ end
 
 -- The naive errors of each column of a history; nil where one is 0.
 local function scales(who, history, period)
-  local list = columns.read(who .. ": history", history)
+  local list = columns.read_steps(who .. ": history", history)
   for d, column in ipairs(list) do
     if #column <= period then
       error(("%s: the history has %d values, expected more than the period, %d"):format(who, #column,

@@ -5,7 +5,10 @@
 -- less in the table, because differences use up the first ones.
 -- @module marea.timeseries.preparing
 local calendar = require "marea.timeseries.calendar"
+local frequency = require "marea.timeseries.frequency"
 local ops = require "marea.ops"
+local options = require "marea.nn.options"
+local Series = require "marea.timeseries.series"
 local windows = require "marea.timeseries.windows"
 
 local preparing = {}
@@ -42,20 +45,109 @@ local function move(list, first, last, result)
   return table.move(list, first, last, #result + 1, result)
 end
 
+-- The future of known columns ---------------------------------------------------------------------
+
+local function refuse(self, message, ...)
+  error(("%s: known: "):format(self.who) .. message:format(...), 0)
+end
+
+-- What was given as a series: { name = list } and, for a single column, its list too.
+local function as_future(self, given, extra)
+  local names = self.roles.known
+  if given == nil then
+    error(("%s: the future of column %q is needed for %d rows: give known = a series with it")
+      :format(self.who, names[1], extra), 0)
+  end
+  if getmetatable(given) == Series then return given end
+  if type(given) == "table" and given[1] == nil and next(given) ~= nil then
+    local rows = {}
+    for d, name in ipairs(names) do
+      local list = given[name]
+      if type(list) ~= "table" then
+        refuse(self, "expected a list of the steps to come for column %q, got %s", name,
+          options.show(list))
+      end
+      for t = 1, extra do
+        rows[t] = rows[t] or {}
+        if list[t] == nil then
+          refuse(self, "column %q has %d values, %d are needed", name, #list, extra)
+        end
+        rows[t][d] = list[t]
+      end
+    end
+    return Series{ rows, names = names }
+  end
+  if #names == 1 and (type(given) == "table" or ops.is_tensor(given)) then
+    local series = Series.of(given)
+    if #series.names == 1 then return series:with{ names = names } end
+  end
+  refuse(self, "expected a Series or { name = list } with the columns %s, got %s",
+    table.concat(names, ", "), options.show(given))
+end
+
+-- The rows of `future` that hold the steps after a series, by their dates.
+local function rows_by_date(self, series, future, extra)
+  local a, b = series.frequency, future.frequency
+  if a and b and (a.unit ~= b.unit or a.count ~= b.count) then
+    refuse(self, "its step is a %s, that of the history a %s", frequency.name(b), frequency.name(a))
+  end
+  local places, rows = {}, {}
+  for row, time in ipairs(future.times) do places[time] = row end
+  for k = 1, extra do
+    rows[k] = places[series:time(series.rows + k)]
+    if not rows[k] then
+      refuse(self, "the %d step%s %s … %s %s needed, it holds %s … %s: %s is not there", extra,
+        extra == 1 and "" or "s", series:date(series.rows + 1), series:date(series.rows + extra),
+        extra == 1 and "is" or "are", future:date(1), future:date(future.rows),
+        series:date(series.rows + k))
+    end
+  end
+  return rows
+end
+
+-- Without dates the first rows, or those behind the series in what both were cut from.
+local function rows_by_place(self, series, future, extra)
+  local root, before = rawget(series, "root") or series, 0
+  if (rawget(future, "root") or future) == root then
+    before = series.first + series.rows - future.first
+  end
+  if before < 0 then
+    refuse(self, "its first row is %d after the one that follows the history", -before)
+  elseif future.rows - before < extra then
+    error(("%s: known has %d rows%s, %d are needed"):format(self.who, math.max(0, future.rows - before),
+      before > 0 and " after the history" or "", extra), 0)
+  end
+  local rows = {}
+  for k = 1, extra do rows[k] = before + k end
+  return rows
+end
+
+local function rows_ahead(self, series, future, extra)
+  if future.times and not series.times then
+    refuse(self, "it has dates and the history has none: what follows the history cannot be told")
+  end
+  return (future.times and rows_by_date or rows_by_place)(self, series, future, extra)
+end
+
 -- The known columns over rows first … series.rows + extra, the calendar's included.
-local function known_columns(self, series, first, extra, future)
+local function known_columns(self, series, first, extra, given)
   local result, last = {}, series.rows
+  local future, rows
+  if extra > 0 and #self.roles.known > 0 then
+    future = as_future(self, given, extra)
+    rows = rows_ahead(self, series, future, extra)
+  end
   for i, name in ipairs(self.roles.known) do
     local column = move(series.columns[series:place(name)], first, last, {})
-    if extra > 0 and not future then
-      error(("%s: the future of column %q is needed for %d rows: give known = a series with it")
-        :format(self.who, name, extra), 0)
-    end
-    if extra > 0 then
-      if future.rows < extra then
-        error(("%s: known has %d rows, %d are needed"):format(self.who, future.rows, extra), 0)
+    if future then
+      local ahead = future.columns[future:place(name, self.who .. ": known")]
+      for _, row in ipairs(rows) do
+        local value = ahead[row]
+        if value ~= value then
+          refuse(self, "column %q is missing at %s", name, future:date(row))
+        end
+        column[#column + 1] = value
       end
-      move(future.columns[future:place(name, self.who .. ": known")], 1, extra, column)
     end
     result[i] = column
   end
@@ -88,7 +180,8 @@ end
 -- `encoding`, `shift_known`, `lost`, `who`
 -- @tparam Series series
 -- @tparam[opt=0] integer extra rows beyond the end (columns that are not known are 0 there)
--- @tparam[opt] Series future the known columns of these rows
+-- @tparam[opt] Series|table future the known columns of these rows: a Series, in which they are found
+-- by their dates (without dates they are its first ones), or { name = list }
 -- @treturn table { z = tensor (rows - lost + extra, F), trace, series, rows = rows - lost }
 function preparing.table(self, series, extra, future)
   extra = extra or 0

@@ -31,11 +31,55 @@ function joins.sum(list)
 end
 function joins.mean(list) return joins.sum(list) / #list end
 
+local function check_type(name, value, expected)
+  if value ~= nil and type(value) ~= expected then
+    error(("read_csv: %s must be a %s, got %s"):format(name, expected, options.show(value)), 0)
+  end
+end
+
+local function is_column(value)
+  return type(value) == "string" or math.type(value) == "integer"
+end
+
+-- A list of the names and numbers of columns; one alone stands for a list of it.
+local function column_list(name, value)
+  if value == nil then return nil end
+  local list = is_column(value) and { value } or value
+  if type(list) ~= "table" or #list == 0 then
+    error(("read_csv: %s must be a list of names or numbers of columns, got %s"):format(name,
+      options.show(value)), 0)
+  end
+  for _, which in ipairs(list) do
+    if not is_column(which) then
+      error(("read_csv: %s: a column must be a name or a whole number, got %s"):format(name,
+        options.show(which)), 0)
+    end
+  end
+  return list
+end
+
+local function check_options(read)
+  if type(read.known) == "string" then read.known = { read.known } end
+  for name, expected in pairs{ path = "string", date_format = "string", missing = "table",
+    known = "table" } do
+    check_type(name, read[name], expected)
+  end
+  if read.date and not is_column(read.date) then
+    error("read_csv: date must be the name or number of a column, or false, got "
+      .. options.show(read.date), 0)
+  end
+  read.columns = column_list("columns", read.columns)
+  if read.period ~= nil then
+    read.period = options.integer("read_csv", "period", read.period)
+  end
+  options.boolean("read_csv", "header", read.header)
+end
+
 local function read_options(given)
   local read = options.read("read_csv", given, declared, { "path" })
-  if type(read.path) ~= "string" then
-    error("read_csv: path must be a string, got " .. options.show(read.path), 0)
-  end
+  check_options(read)
+  -- Whoever says that there is a header may have numbers in it.
+  read.sure = type(given) == "table" and given.header ~= nil
   options.choice("read_csv", "duplicates", read.duplicates, { "refuse", "first", "last", "mean", "sum" })
   options.choice("read_csv", "decimal", read.decimal, { ".", "," })
   options.boolean("read_csv", "sort", read.sort)
@@ -48,12 +92,22 @@ end
 
 -- Columns ---------------------------------------------------------------------------------------
 
+local function refuse_twin(read, first, second, name)
+  refuse('"%s" line 1: the columns %d and %d are both called "%s"; rename one of them, or leave it out '
+    .. "with columns = { … }, which takes numbers too", read.path, first, second, name)
+end
+
 -- The place of a column by name or number.
 local function place_of(read, header, which)
   if math.type(which) == "integer" and which >= 1 and which <= #header then return which end
+  local found
   for place, name in ipairs(header) do
-    if name == which then return place end
+    if name == which then
+      if found then refuse_twin(read, found, place, name) end
+      found = place
+    end
   end
+  if found then return found end
   refuse('"%s" line 1: there is no column %s; there are %s', read.path, options.show(which),
     table.concat(header, ", "))
 end
@@ -75,20 +129,72 @@ local function choose(read, header)
   return date, places
 end
 
--- A cell as a number; NaN where it is missing.
-local function number_of(read, cell, line, name)
+-- The names of the columns of numbers: each has one, of its own.
+local function names_of(read, header, places)
+  local names, seen = {}, {}
+  for i, place in ipairs(places) do
+    local name = header[place]
+    if not name:find("%S") then
+      if not read.columns then
+        refuse('"%s" line 1: column %d has no name; write one, or say which columns to read with '
+          .. "columns = { … }, by their numbers", read.path, place)
+      end
+      name = "column_" .. place
+    end
+    if seen[name] == place then
+      refuse('"%s": columns has "%s" (column %d) twice', read.path, name, place)
+    elseif seen[name] then
+      refuse_twin(read, seen[name], place, name)
+    end
+    names[i], seen[name] = name, place
+  end
+  return names
+end
+
+-- "1.234.567,8" as tonumber reads it; nil when points do not group three digits each.
+local function from_comma(text)
+  local sign, whole, rest = text:match("^([-+]?)([%d.]*)(.*)$")
+  if rest:find(".", 1, true) then return nil end
+  if whole:find(".", 1, true) then
+    local head, groups = whole:match("^([1-9]%d?%d?)(%..*)$")
+    if not head or groups:gsub("%.%d%d%d", "") ~= "" then return nil end
+    whole = whole:gsub("%.", "")
+  end
+  return sign .. whole .. rest:gsub(",", ".")
+end
+
+-- A cell as a number, NaN where it is missing; nil when it is neither.
+local function to_number(read, cell)
   local text = cell:match("^%s*(.-)%s*$")
   if read.absent[text] then return 0 / 0 end
-  if read.decimal == "," then text = text:gsub("%.", ""):gsub(",", ".") end
-  local value = text:find("^[-+]?%.?%d") and not text:find("[xX]") and tonumber(text)
+  if read.decimal == "," then text = from_comma(text) end
+  return text and text:find("^[-+]?%.?%d") and not text:find("[xX]") and tonumber(text) or nil
+end
+
+local function number_of(read, cell, line, name)
+  local value = to_number(read, cell)
   if not value then
-    refuse('"%s" line %d, column "%s": "%s" is no number', read.path, line, name, cell)
+    refuse('"%s" line %d, column "%s": "%s" is no number%s', read.path, line, name, cell,
+      read.decimal == "," and cell:find(".", 1, true)
+      and ' (with decimal = "," points stand between groups of three digits)' or "")
   end
   value = value + 0.0
-  if value - value ~= 0 then
+  if value == math.huge or value == -math.huge then
     refuse('"%s" line %d, column "%s": %s is too large', read.path, line, name, cell)
   end
   return value
+end
+
+-- Whether a row has a date where dates stand and numbers where numbers stand: no names of columns.
+local function is_data(read, row, date, places)
+  if date and not dates.parse(row[date], read.date_format) then return false end
+  local numbers = 0
+  for _, place in ipairs(places) do
+    local value = to_number(read, row[place])
+    if not value then return false end
+    if value == value then numbers = numbers + 1 end
+  end
+  return date ~= nil or numbers > 0
 end
 
 local function date_of(read, cell, line)
@@ -99,13 +205,20 @@ end
 
 -- Rows ------------------------------------------------------------------------------------------
 
--- Goes through the file: { header, times, kind, lines, columns }, as the rows stand.
+-- The names in the first line, or made up without them.
+local function header_of(read, row)
+  if read.header then return row end
+  local names = {}
+  for i = 1, #row do names[i] = #row == 1 and "value" or "value_" .. i end
+  return names
+end
+
+-- Goes through the file: { names, dated, times, kind, lines, columns }, as the rows stand.
 local function read_rows(read)
   local opened, message = tables.csv(read.path, { header = false, separator = read.separator })
   if not opened then refuse("%s", message) end
   local rows <close> = opened
   local data = { times = {}, lines = {}, columns = {} }
-  local date, places
   local function next_row()
     local row, problem = rows:next()
     if problem then refuse("%s", problem) end
@@ -113,30 +226,30 @@ local function read_rows(read)
   end
   local row = next_row()
   if not row then refuse('"%s" is empty', read.path) end
-  data.header = row
+  local header = header_of(read, row)
+  local date, places = choose(read, header)
   if read.header then
+    if not read.sure and is_data(read, row, date, places) then
+      refuse('"%s" line 1: "%s" are no names of columns but values; header = false reads them (header = '
+        .. "true takes them as names)", read.path, table.concat(row, read.separator))
+    end
     row = next_row()
-  else
-    data.header = {}
-    for i = 1, #row do data.header[i] = #row == 1 and "value" or "value_" .. i end
   end
-  date, places = choose(read, data.header)
+  data.dated, data.names = date ~= nil, names_of(read, header, places)
   for i = 1, #places do data.columns[i] = {} end
   while row do
     local n, line = #data.lines + 1, rows:report().line
     data.lines[n] = line
     if date then
       local time, kind = date_of(read, row[date], line)
-      data.times[n], data.kind = time, data.kind == "time" and "time" or kind
+      data.times[n], data.kind = time, dates.finer(data.kind, kind)
     end
     for i, place in ipairs(places) do
-      data.columns[i][n] = number_of(read, row[place], line, data.header[place])
+      data.columns[i][n] = number_of(read, row[place], line, data.names[i])
     end
     row = next_row()
   end
   if #data.lines == 0 then refuse('"%s" has no rows', read.path) end
-  data.dated, data.names = date ~= nil, {}
-  for i, place in ipairs(places) do data.names[i] = data.header[place] end
   return data
 end
 
@@ -202,14 +315,12 @@ end
 
 -- The frequency: given or inferred; and the holes, with the lines beside them.
 local function find_frequency(read, data)
-  local freq = read.frequency and frequency.parse(read.frequency)
-  if not freq then return (frequency.infer(data.times)) end
-  for i = 2, #data.times do
-    if not frequency.between(freq, data.times[i - 1], data.times[i]) then
-      refuse('"%s" line %d: %s is no whole number of steps (%s) after %s', read.path, data.lines[i],
-        dates.format(data.times[i], data.kind), frequency.name(freq),
-        dates.format(data.times[i - 1], data.kind))
-    end
+  if not read.frequency then return (frequency.infer(data.times)) end
+  local freq, misfit = frequency.fit(frequency.parse(read.frequency), data.times)
+  if misfit then
+    refuse('"%s" line %d: %s is no whole number of steps (%s) after %s', read.path, data.lines[misfit],
+      dates.format(data.times[misfit], data.kind), frequency.name(freq),
+      dates.format(data.times[misfit - 1], data.kind))
   end
   return freq
 end
@@ -258,8 +369,11 @@ end
 -- @tparam string|table given the path, or a table with it first and
 --
 -- - `date`: the column with dates, by name or number (1); false: there is none
--- - `columns`: those with numbers (all others)
--- - `header` (true), `separator` (","), `decimal` ("."; with "," points group thousands)
+-- - `columns`: those with numbers, by name or number (all others); an unnamed one that is chosen by its
+--   number is called "column_3" by its place
+-- - `header` (true): the first line holds names; unless `header = true` is said, one with a date and
+--   numbers is refused
+-- - `separator` (","), `decimal` ("."; with "," points may stand between groups of three digits)
 -- - `date_format`: %Y %y %m %b %B %d %H %M %S (without it the forms of dates.parse)
 -- - `frequency`: "month", "hour", "15 minutes" … (the most common distance)
 -- - `missing`: texts of missing values ({ "", "NA", "NaN", "nan", "null", "?", "-" })

@@ -42,10 +42,24 @@ end
 function folds.first(list) return list[1] end
 function folds.last(list) return list[#list] end
 
--- How many of its own steps a long step should hold.
+-- A frequency as an axis of whole numbers: seconds, or months.
+local function place_of(time, unit)
+  if unit == "second" then return time end
+  local year, month = dates.civil(time // DAY)
+  return year * 12 + month
+end
+
+-- How many of the series' own steps a long step holds when none is missing; nil where that is unknown.
 local function expected(series, start, freq)
-  return series.frequency and frequency.between(series.frequency, beginning(start, series.frequency),
-    frequency.add(freq, start, 1))
+  local own = series.frequency
+  if not own or own.unit == "month" and freq.unit ~= "month" then return nil end
+  local origin = place_of(series.times[1], own.unit)
+  local function before(time) return (place_of(time, own.unit) - 1 - origin) // own.count end
+  return before(frequency.add(freq, start, 1)) - before(start)
+end
+
+local function length(freq)
+  return frequency.add({ unit = freq.unit, count = freq.count }, 0, 1)
 end
 
 -- Lists of rows by the long steps they lie in, in order; steps without a row have an empty list.
@@ -71,48 +85,70 @@ local function values_of(column, rows)
   return list
 end
 
---- Rows gathered into longer steps.
--- @tparam Series series with dates
--- @tparam string step "day", "month", "6 hours" … longer than the series' own
--- @tparam string how "sum", "mean", "min", "max", "first" or "last"
--- @tparam[opt] table given `partial` "keep" (default) or "drop": steps at the ends that hold fewer
--- rows than a whole one; inside, missing values are left out of sums and means, and a step without
--- any value is missing
--- @treturn Series its dates are the steps' beginnings
--- @treturn table report { partial = list of { date, rows, expected } }
-function resampling.resample(series, step, how, given)
+-- Notes the columns of a step that hold fewer values than it has steps; true when there is any.
+local function note(report, series, bin, whole, kind)
+  if not whole then return false end
+  local date, partial = dates.format(bin.start, kind), #bin.rows < whole
+  if partial then
+    table.insert(report.partial, { date = date, rows = #bin.rows, expected = whole })
+  end
+  for d, list in ipairs(bin.values) do
+    if #list < #bin.rows then
+      partial = true
+      table.insert(report.partial, { date = date, rows = #list, expected = whole,
+        column = series.names[d] })
+    end
+  end
+  return partial
+end
+
+local function check(series, step, how, given)
   local read = options.read("resample", given, { partial = "keep" })
-  options.choice("resample", "partial", read.partial, { "keep", "drop" })
-  local fold = folds[options.choice("resample", "how", how,
+  options.choice("resample", "partial", read.partial, { "keep", "drop", "missing" })
+  read.fold = folds[options.choice("resample", "how", how,
     { "sum", "mean", "min", "max", "first", "last" })]
   if not series.times then error("resample: the series has no dates", 0) end
-  local freq = frequency.parse(step)
-  if series.frequency and frequency.add(freq, 0, 1) < frequency.add(series.frequency, 0, 1) then
+  read.frequency = frequency.parse(step)
+  if series.frequency and length(read.frequency) < length(series.frequency) then
     error(("resample: %s is shorter than the series' own step, %s"):format(step,
       frequency.name(series.frequency)), 0)
   end
-  local bins, report = gather(series, freq), { partial = {} }
+  return read
+end
+
+--- Rows gathered into longer steps.
+--
+-- Missing values and missing rows are left out of sums, means …; a step without any value is missing.
+-- @tparam Series series with dates
+-- @tparam string step "day", "month", "6 hours" … longer than the series' own
+-- @tparam string how "sum", "mean", "min", "max", "first" or "last"
+-- @tparam[opt] table given `partial`: what becomes of steps with fewer values than they have steps of
+-- the series: "keep" (default), "drop" (those at the ends), or "missing" (they have no value)
+-- @treturn Series its dates are the steps' beginnings
+-- @treturn table report { partial = list of { date, rows, expected }, and { date, rows = values,
+-- expected, column } where values of a column are missing }
+function resampling.resample(series, step, how, given)
+  local read = check(series, step, how, given)
+  local freq, report = read.frequency, { partial = {} }
+  local kind, bins = frequency.kind(freq), gather(series, freq)
   local columns, times = {}, {}
   for d = 1, #series.columns do columns[d] = {} end
   for i, bin in ipairs(bins) do
     local whole = expected(series, bin.start, freq)
-    local partial = whole and #bin.rows < whole
-    local kind = frequency.kind(freq)
-    if partial then
-      table.insert(report.partial, { date = dates.format(bin.start, kind), rows = #bin.rows,
-        expected = whole })
-    end
+    bin.values = {}
+    for d, column in ipairs(series.columns) do bin.values[d] = values_of(column, bin.rows) end
+    local partial = note(report, series, bin, whole, kind)
     if not (partial and read.partial == "drop" and (i == 1 or i == #bins)) then
       times[#times + 1] = bin.start
-      for d, column in ipairs(series.columns) do
-        local list = values_of(column, bin.rows)
-        columns[d][#times] = #list > 0 and fold(list) or 0 / 0
+      for d, list in ipairs(bin.values) do
+        local kept = #list > 0 and (read.partial ~= "missing" or not whole or #list == whole)
+        columns[d][#times] = kept and read.fold(list) or 0 / 0
       end
     end
   end
   if #times == 0 then error("resample: the series has no whole " .. step, 0) end
   local result = series:with{ columns = columns, times = times, rows = #times, frequency = freq,
-    kind = frequency.kind(freq), period = frequency.period(freq), first = 1 }
+    kind = kind, period = frequency.period(freq), first = 1 }
   result.root = nil
   return result, report
 end

@@ -11,6 +11,7 @@
 -- @classmod marea.timeseries.Series
 local dates = require "marea.timeseries.dates"
 local frequency = require "marea.timeseries.frequency"
+local input = require "marea.timeseries.series_input"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
@@ -48,91 +49,6 @@ end
 
 -- Making ------------------------------------------------------------------------------------------
 
-local function to_columns(values)
-  if ops.is_tensor(values) then
-    local shape = values:shape()
-    if #shape == 1 then return { values:totable() } end
-    if #shape ~= 2 then
-      error(("Series: values are (%s), expected (T) or (T, D)"):format(table.concat(shape, ", ")), 0)
-    end
-    local columns = {}
-    for d = 1, shape[2] do columns[d] = values:select(2, d):totable() end
-    return columns
-  end
-  if type(values) ~= "table" then
-    error("Series: values must be a tensor or a table, got " .. options.show(values), 0)
-  end
-  if type(values[1]) ~= "table" then return { table.move(values, 1, #values, 1, {}) } end
-  local columns = {}
-  for d = 1, #values[1] do columns[d] = {} end
-  for t, row in ipairs(values) do
-    if type(row) ~= "table" or #row ~= #columns then
-      error(("Series: row %d has %s values, the first one %d"):format(t,
-        type(row) == "table" and #row or "no", #columns), 0)
-    end
-    for d = 1, #columns do columns[d][t] = row[d] end
-  end
-  return columns
-end
-
-local function check_columns(columns, names)
-  local rows = columns[1] and #columns[1] or 0
-  if rows == 0 then error("Series: there are no values", 0) end
-  for d, column in ipairs(columns) do
-    for t = 1, rows do
-      local value = column[t]
-      if type(value) ~= "number" then
-        error(("Series: column %q, row %d: expected a number, got %s"):format(names[d], t,
-          options.show(value)), 0)
-      end
-      if value == math.huge or value == -math.huge then
-        error(("Series: column %q, row %d is infinite"):format(names[d], t), 0)
-      end
-    end
-  end
-  return rows
-end
-
-local function default_names(count, given)
-  local names, seen = {}, {}
-  for d = 1, count do
-    local name = given and given[d]
-    names[d] = name or count == 1 and "value" or "value_" .. d
-    if type(names[d]) ~= "string" or seen[names[d]] then
-      error(("Series: names must be %d different texts, got %s at place %d"):format(count,
-        options.show(name), d), 0)
-    end
-    seen[names[d]] = true
-  end
-  if given and #given > count then
-    error(("Series: %d names for %d columns"):format(#given, count), 0)
-  end
-  return names
-end
-
--- Moments and their kind from a list of texts, in order.
-local function parse_dates(list, rows, format)
-  if #list ~= rows then error(("Series: %d dates for %d rows"):format(#list, rows), 0) end
-  local times, kind = {}, nil
-  for i, text in ipairs(list) do
-    local time, found = dates.parse(tostring(text), format)
-    if not time then error(("Series: date %d, %q: %s"):format(i, tostring(text), found), 0) end
-    if i > 1 and time <= times[i - 1] then
-      error(("Series: date %d, %s, does not come after %s"):format(i, text, list[i - 1]), 0)
-    end
-    times[i], kind = time, kind == "time" and kind or found
-  end
-  return times, kind
-end
-
-local function regular_dates(start, freq, rows)
-  local first, kind = dates.parse(tostring(start))
-  if not first then error(("Series: start, %q: %s"):format(tostring(start), kind), 0) end
-  local times = {}
-  for i = 1, rows do times[i] = frequency.add(freq, first, i - 1) end
-  return times
-end
-
 -- The columns whose future is known, as a set; for the room's own files.
 function Series.known_names(list, names)
   local has, known = {}, {}
@@ -163,22 +79,24 @@ function Series.new(given)
   local read = options.read("Series", given, { values = options.required, names = options.optional,
     dates = options.optional, date_format = options.optional, start = options.optional,
     frequency = options.optional, known = options.optional, period = options.optional }, { "values" })
-  local columns = to_columns(read.values)
-  local names = default_names(#columns, read.names)
-  local rows = check_columns(columns, names)
+  local columns = input.columns(read.values)
+  local names = input.names(#columns, input.texts("names", read.names))
+  local rows = input.check(columns, names)
   local freq = read.frequency and frequency.parse(read.frequency)
   local times, kind
   if read.dates then
-    times, kind = parse_dates(read.dates, rows, read.date_format)
-    freq = freq or frequency.infer(times)
+    times, kind = input.dates(input.texts("dates", read.dates), rows, read.date_format)
+    freq = freq and input.fit(freq, times, kind) or frequency.infer(times)
   elseif read.start then
     if not freq then error("Series: start needs a frequency", 0) end
-    times, kind = regular_dates(read.start, freq, rows), frequency.kind(freq)
+    times = input.regular(read.start, freq, rows)
+    kind = input.kind(freq, times[1])
+    freq = input.fit(freq, times, kind)
   elseif freq then
     error("Series: frequency needs dates or a start", 0)
   end
   return Series.from_parts{ columns = columns, names = names, times = times, kind = kind,
-    frequency = freq, known = Series.known_names(read.known, names), rows = rows,
+    frequency = freq, known = Series.known_names(input.texts("known", read.known), names), rows = rows,
     period = read.period and options.integer("Series", "period", read.period) }
 end
 
@@ -234,6 +152,9 @@ end
 
 --- The text of a row's date; beyond the end by the frequency; without dates "row 7".
 function methods:date(row)
+  if math.type(row) ~= "integer" then
+    error("date: expected the number of a row, got " .. options.show(row), 0)
+  end
   if not self.times then return "row " .. self.first + row - 1 end
   return dates.format(self:time(row), self.kind)
 end
@@ -251,6 +172,9 @@ end
 
 --- The row of a date, given as a text; nil and a message when no row has it.
 function methods:row(text)
+  if type(text) ~= "string" then
+    error("row: expected the text of a date, got " .. options.show(text), 0)
+  end
   local time, message = dates.parse(text)
   if not time then return nil, ("%q: %s"):format(text, message) end
   for i, own in ipairs(self.times or {}) do
@@ -351,7 +275,11 @@ function methods:select(names)
 end
 
 --- Two series of equal dates (or, without dates, lengths) side by side.
+-- @raise also when both have a column of one name
 function methods:join(other)
+  if getmetatable(other) ~= Series then
+    error("join: expected a Series, got " .. options.show(other), 0)
+  end
   if self.rows ~= other.rows then
     error(("join: %d rows and %d rows"):format(self.rows, other.rows), 0)
   end
@@ -366,49 +294,57 @@ function methods:join(other)
   for name in pairs(other.known) do known[name] = true end
   table.move(other.columns, 1, #other.columns, #columns + 1, columns)
   table.move(other.names, 1, #other.names, #names + 1, names)
-  local result = with(self, { columns = columns, names = default_names(#names, names), known = known })
+  local result = with(self, { columns = columns, names = input.names(#names, names), known = known })
   result.root = nil -- its columns are others
   return result
 end
 
--- The row counts of a split: counts, shares below 1, or dates at which the later parts begin.
-local function split_sizes(self, given)
-  local sizes, sum = {}, 0
-  for i, part in ipairs(given) do
-    local size = part
-    if type(part) == "string" then
-      local row, message = self:row(part)
-      if not row then error("split: " .. message, 0) end
-      size = row - 1 - sum
-    elseif type(part) == "number" and part > 0 and part < 1 then
-      size = math.floor(self.rows * part + 0.5)
-    end
-    sizes[i] = options.integer("split", "part " .. i, size)
-    sum = sum + sizes[i]
+-- Where a part of a split ends: a count or a share (below 1) further on, or before the row of a date.
+-- Not rounded, so that rounding one share does not shift those behind it.
+local function part_end(self, part, i, before)
+  if type(part) == "string" then
+    local row, message = self:row(part)
+    if not row then error("split: " .. message, 0) end
+    return row - 1
+  elseif type(part) == "number" and part > 0 and part < 1 then
+    return before + self.rows * part
   end
-  if type(given[#given]) == "string" then
-    sizes[#sizes + 1], sum = self.rows - sum, self.rows
-  elseif sum < self.rows and type(given[1]) == "number" and given[1] < 1 then
-    sizes[#sizes], sum = sizes[#sizes] + self.rows - sum, self.rows
-  end
-  if sum > self.rows then
-    error(("split: the parts have %d rows, the series %d"):format(sum, self.rows), 0)
-  end
-  return sizes
+  return before + options.integer("split", ("part %d (rows, a share below 1, or a date)"):format(i), part)
 end
 
---- Parts in the order of time: `train, validation, test = series:split{ 8640, 2880, 2880 }` by rows
--- (what is left over behind them belongs to none), `series:split{ 0.67, 0.33 }` by shares,
--- `series:split{ "1957-01" }` by the dates at which later parts begin.
+-- The last rows of the parts.
+local function split_ends(self, given)
+  local ends, exact = {}, 0
+  for i, part in ipairs(given) do
+    exact = part_end(self, part, i, exact)
+    ends[i] = math.floor(exact + 0.5)
+    if ends[i] > self.rows then
+      error(("split: the parts have %d rows, the series %d"):format(ends[i], self.rows), 0)
+    elseif ends[i] <= (ends[i - 1] or 0) then
+      error(("split: part %d (%s) has no rows"):format(i, tostring(part)), 0)
+    end
+  end
+  if #given == 1 and ends[1] == self.rows then
+    error(("split: the one part takes all %d rows, none is left for a second"):format(self.rows), 0)
+  end
+  if #given == 1 or type(given[#given]) == "string" then ends[#ends + 1] = self.rows end
+  return ends
+end
+
+--- Parts in the order of time: `train, validation, test = series:split{ 8640, 2880, 2880 }` by rows,
+-- `series:split{ 0.7, 0.2 }` by shares, `series:split{ "1957-01" }` by the dates at which later parts
+-- begin. A single number has its rest behind it: `train, test = series:split{ 0.8 }`. With several
+-- numbers, what is left over behind them belongs to no part.
 -- @treturn Series …
+-- @raise when a part has no rows, or the parts have more than the series
 function methods:split(given)
   if type(given) ~= "table" or #given == 0 then
     error("split: expected a list of rows, shares or dates, got " .. options.show(given), 0)
   end
   local parts, first = {}, 1
-  for i, size in ipairs(split_sizes(self, given)) do
-    parts[i] = self:slice(first, first + size - 1)
-    first = first + size
+  for i, last in ipairs(split_ends(self, given)) do
+    parts[i] = self:slice(first, last)
+    first = last + 1
   end
   return table.unpack(parts)
 end

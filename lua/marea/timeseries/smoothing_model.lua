@@ -17,6 +17,8 @@ local smoothing_model = {}
 
 -- Values × numbers searched², for all starts of a search together.
 local WORK <const> = 120000
+-- Where the search for the damping of a trend begins.
+local DAMPINGS <const> = { 0.85, 0.95, 0.98 }
 
 --- The forecast of the next value.
 function smoothing_model.mean(state)
@@ -159,32 +161,35 @@ local function problem_of(form, y)
   return problem, states
 end
 
--- Every combination of a few values for each share: a list of lists.
+-- Every combination of a few values for each share: a list of lists, each with the `valley` that the
+-- last share puts it in: a trend that soon dies and one that lasts end in different valleys, and so do a
+-- season that hardly moves and one that moves much.
 local function grid(form)
   local list = { {} }
   local function cross(values)
     local longer = {}
     for _, head in ipairs(list) do
-      for _, value in ipairs(values) do
-        longer[#longer + 1] = table.move(head, 1, #head, 1, {})
-        table.insert(longer[#longer], value)
+      for i, value in ipairs(values) do
+        local x = table.move(head, 1, #head, 1, {})
+        x[#x + 1], x.valley = value, i
+        longer[#longer + 1] = x
       end
     end
     list = longer
   end
   cross{ 0.1, 0.3, 0.6, 0.9 }
   if form.trended then cross{ 0.02, 0.2, 0.8 } end
-  if form.damped then cross{ 0.95 } end
+  -- With a season, whose numbers make each search dear, one start of the damping has to do.
+  if form.damped then cross(form.m > 1 and { 0.95 } or DAMPINGS) end
   if form.m > 1 then cross{ 0.05, 0.4 } end
   return list
 end
 
--- Starts of the search: first the best of the grid for each value of the last share, for a season
--- that hardly moves and one that moves much end in different valleys; then the second best, and so on.
+-- Starts of the search: first the best of the grid in each valley, then the second best, and so on.
 local function ranked(list, problem, states)
   local ranks = {}
   for place, x in ipairs(list) do
-    local group = x[#x]
+    local group = x.valley
     table.move(states, 1, #states, #x + 1, x)
     list[place] = { x = x, sum = problem.residuals(x, {}), place = place, group = group, rank = 0 }
   end
@@ -257,9 +262,10 @@ function smoothing_model.fit(form, y)
   local problem, states = problem_of(form, y)
   local list = starts(form, problem, states, y)
   local best, least
-  -- Short series have several valleys and cost little: more starts.
+  -- Short series have several valleys and cost little: more starts, and as many for each damping.
   local size = #list[1].x
   local tries = math.max(2, math.min(6, WORK // (#y * size * size)))
+  if form.damped and form.m == 1 then tries = tries * #DAMPINGS end
   for i = 1, math.min(tries, #list) do
     local x, sum = least_squares.nonlinear(problem, list[i].x)
     if not least or sum < least then best, least = x, sum end
