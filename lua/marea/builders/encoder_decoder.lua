@@ -183,7 +183,8 @@ end
 -- @tparam[opt] table given `method` ("greedy": the likeliest token at each step; "beam": `width` (5),
 -- `n_best` (1), `length_penalty` (1), `penalty` as for marea.generate.beam; "sample": `temperature`,
 -- `top_k`, `top_p`, `min_p`, `repetition_penalty`, `seed` as for marea.generate.tokens), `max_length`
--- (the model's), `batch_size` (64, greedy), `attention` (false; true, greedy: the weights follow), `unknown` (false; true: the tokenizer's unknown
+-- (the model's), `batch_size` (64, greedy), `attention` (false; true, greedy: the weights
+-- follow), `unknown` (false; true: the tokenizer's unknown
 -- word may be said)
 -- @treturn table a text (or, without a tokenizer, ids) for each source; one alone for one text; with
 -- n_best > 1 lists of hypotheses with `output`, `tokens`, `score`, `log_probability`
