@@ -7,9 +7,11 @@
 --   --direction D   en-es (default) or es-en
 --   --pairs N       use only N sentence pairs, drawn at random; 0: all that fit (30000)
 --   --longest N     most words of a sentence, marks counted (default 8; Marea's pairs: 12)
---   --epochs N      passes over the training part (default 8; Marea's pairs: 40)
+--   --epochs N      passes over the training part (default 8; Marea's pairs: 60)
 --   --units N       units of the LSTMs (default 128; Marea's pairs: 64)
 --   --attention A   general (default) or additive
+--   --rate R        learning rate of the first step (default 0.007; Marea's pairs: 0.01); half a cosine takes
+--                   it to 0
 --   --seed N        seed of all random numbers (default 1)
 --   --picture FILE  the alignment of a sentence as a picture, .png or .svg
 --
@@ -21,7 +23,7 @@ local marea = require "marea"
 local metrics = marea.metrics
 
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ direction = "en-es",
-  pairs = 30000, longest = 0, epochs = 0, units = 0, seed = 1, attention = "general",
+  pairs = 30000, longest = 0, epochs = 0, units = 0, rate = "", seed = 1, attention = "general",
   picture = "", data = os.getenv("MAREA_DATA") or "" }
 if options.direction ~= "en-es" and options.direction ~= "es-en" then
   error("--direction must be en-es or es-en", 0)
@@ -30,7 +32,9 @@ if options.attention ~= "general" and options.attention ~= "additive" then
   error("--attention must be general or additive", 0)
 end
 local own = options.data == ""
-local epochs = options.epochs > 0 and options.epochs or (own and 40 or 8)
+local rate = tonumber(options.rate == "" and (own and 0.01 or 0.007) or options.rate)
+if not rate or rate <= 0 then error("--rate must be a number above 0", 0) end
+local epochs = options.epochs > 0 and options.epochs or (own and 60 or 8)
 local longest = options.longest > 0 and options.longest or (own and 12 or 8)
 local units = options.units > 0 and options.units or (own and 64 or 128)
 marea.manual_seed(options.seed)
@@ -110,15 +114,17 @@ end
 
 local function learn(attention)
   marea.manual_seed(options.seed)
+  local size = own and 16 or 64
   local model = marea.builders.encoder_decoder{
     source = { tokenizer = read_source, embedding = units },
     target = { tokenizer = read_target, embedding = units }, units = units, attention = attention,
     bidirectional = true, dropout = 0.2, max_length = longest }
-  model:compile{ optimizer = marea.optim.Adam{ own and 0.005 or 0.002, global_clipnorm = 5 },
-    metrics = { "accuracy" } }
+  local schedule = marea.optim.schedules.CosineDecay{ rate,
+    math.ceil(#train.sources / size) * epochs }
+  model:compile{ optimizer = marea.optim.Adam{ schedule, global_clipnorm = 5 }, metrics = { "accuracy" } }
   local before = os.clock()
-  local history = model:fit(train.sources, train.targets, { epochs = epochs,
-    batch_size = own and 16 or 32, verbose = 0 })
+  local history = model:fit(train.sources, train.targets, { epochs = epochs, batch_size = size,
+    bucket_by_length = true, verbose = 0 })
   local seconds = os.clock() - before
   local judged = model:evaluate(questions, answers, { batch_size = 64 })
   return { model = model, seconds = seconds, parameters = (model:count_params()), judged = judged,

@@ -1,7 +1,8 @@
 --- The decoder of the builders: from states (and, with attention, a memory of steps) to a sequence.
 --
--- Attention stands behind the recurrent layers (Luong, Pham & Manning, 2015, equations 5 to 8, without
--- input feeding), so that a whole target sequence is one pass of the recurrent layers in training.
+-- Attention stands behind the recurrent layers (Luong, Pham & Manning, 2015, equations 5 to 8), so that a
+-- whole target sequence is one pass of the recurrent layers in training. With input feeding (section 3.3
+-- there) the attentional vector of a step is read at the next one, which takes them step by step.
 -- @module marea.builders.decoder
 local nn = require "marea.nn"
 local ops = require "marea.ops"
@@ -32,7 +33,7 @@ end
 --- The decoder of a builder, whose weights become the builder's.
 -- @tparam table owner the builder, with the options of recurrent
 -- @tparam table given `size` and `side` (of words) or `features` (of a vector of reals); `outputs`;
--- `attention` ("dot", "general", "additive" or false) over steps of `memory_features`
+-- `attention` ("dot", "general", "additive" or false) over steps of `memory_features`; `input_feeding`
 function Decoder.new(owner, given)
   local self = setmetatable({ layers = {}, owner = owner, features = given.features }, Decoder)
   if given.size then
@@ -46,7 +47,7 @@ function Decoder.new(owner, given)
   if owner.dropout > 0 then self.drop = nn.Dropout{ owner.dropout, name = "decoder_dropout" } end
   if given.attention then make_attention(self, owner, given.attention, given.memory_features) end
   self.scores = nn.Dense{ given.outputs, name = "scores" }
-  self.memory_features = given.memory_features
+  self.memory_features, self.input_feeding = given.memory_features, given.input_feeding
   return self
 end
 
@@ -66,6 +67,7 @@ function Decoder:build()
     self.words:build{ -1, -1 }
     features = self.words.output_dim
   end
+  if self.input_feeding then features = features + self.combine.units end
   for _, layer in ipairs(self.layers) do
     layer:build{ -1, -1, features }
     features = layer.state_size[1]
@@ -88,32 +90,75 @@ function Decoder:remember(values, mask)
   return { values = values, mask = mask, keys = self.key and self.key(values) or values }
 end
 
---- The recurrent layers over tokens (B, T) or vectors (B, T, K).
--- @tparam table states of each layer a list of tensors
--- @treturn tensor (B, T, units)
--- @treturn table the states after the last step
-function Decoder:run(previous, mask, states, training)
-  local x, after = self.words and self.words(previous) or previous, {}
+--- The states that the decoder begins with: those of its layers and, with input feeding, a vector of
+-- zeros for the step before the first.
+function Decoder:begin(states, rows)
+  if not self.input_feeding then return states end
+  local list = table.move(states, 1, #states, 1, {})
+  list[#self.layers + 1] = { ops.zeros{ rows, self.combine.units } }
+  return list
+end
+
+--- Of each layer how many tensors its states are; with input feeding one more "layer" of one.
+function Decoder:state_counts()
+  local counts = {}
+  for i, layer in ipairs(self.layers) do counts[i] = layer.states end
+  if self.input_feeding then counts[#counts + 1] = 1 end
+  return counts
+end
+
+-- The recurrent layers over (B, T, features).
+local function recur(self, x, mask, states, training)
+  local after = {}
   for i, layer in ipairs(self.layers) do
     if self.drop then x = self.drop(x, { training = training }) end
     local results = table.pack(layer(x, { mask = mask, training = training, initial_state = states[i],
       return_state = true }))
     x, after[i] = results[1], table.move(results, 2, layer.states + 1, 1, {})
   end
+  if self.drop then x = self.drop(x, { training = training }) end
   return x, after
 end
 
---- Scores (B, T, outputs) of what the recurrent layers gave, and the weights of attention (B, T, S).
-function Decoder:score(y, memory, training)
-  local weights
-  if self.drop then y = self.drop(y, { training = training }) end
-  if self.attend then
-    local context
-    context, weights = self.attend({ self.query and self.query(y) or y, memory.values, memory.keys },
-      { mask = { [2] = memory.mask }, training = training, return_attention_scores = true })
-    y = self.combine(ops.concat({ context, y }, 3))
+-- tanh(W [context; y]) and the weights (B, T, S). Several rows of one memory are as many queries.
+local function attend(self, y, memory, training)
+  local shape = y:shape()
+  local shared = shape[1] > 1 and memory.values:size(1) == 1
+  if shared then y = y:reshape{ 1, shape[1] * shape[2], shape[3] } end
+  local context, weights = self.attend({ self.query and self.query(y) or y, memory.values, memory.keys },
+    { mask = { [2] = memory.mask }, training = training, return_attention_scores = true })
+  y = self.combine(ops.concat({ context, y }, 3))
+  if not shared then return y, weights end
+  return y:reshape{ shape[1], shape[2], -1 }, weights:reshape{ shape[1], shape[2], -1 }
+end
+
+-- As Decoder.run, step by step: each reads the attentional vector of the one before.
+local function run_feeding(self, x, mask, states, memory, training)
+  local fed = states[#self.layers + 1][1]
+  local outputs, weights = {}, {}
+  for t = 1, x:size(2) do
+    local read = ops.concat({ x:narrow(2, t, 1), fed:reshape{ fed:size(1), 1, fed:size(2) } }, 3)
+    local y, after = recur(self, read, mask and mask:narrow(2, t, 1), states, training)
+    outputs[t], weights[t] = attend(self, y, memory, training)
+    fed, states = outputs[t]:reshape{ fed:size(1), fed:size(2) }, after
   end
-  return self.scores(y), weights
+  states[#self.layers + 1] = { fed }
+  return ops.concat(outputs, 2), states, ops.concat(weights, 2)
+end
+
+--- The recurrent layers and attention over tokens (B, T) or vectors (B, T, K).
+-- @tparam table states of each layer a list of tensors, as `begin` or this function gave them
+-- @tparam table|nil memory what attention looks at; of B rows, or of one for all
+-- @treturn tensor (B, T, units): what the scores are made of
+-- @treturn table the states after the last step
+-- @treturn tensor|nil the weights of attention (B, T, S)
+function Decoder:run(previous, mask, states, memory, training)
+  local x = self.words and self.words(previous) or previous
+  if self.input_feeding then return run_feeding(self, x, mask, states, memory, training) end
+  local y, after = recur(self, x, mask, states, training)
+  if not self.attend then return y, after end
+  local attended, weights = attend(self, y, memory, training)
+  return attended, after, weights
 end
 
 -- 1 for a share `rate` of the rows.
@@ -123,9 +168,9 @@ local function chance(rows, rate, stream)
 end
 
 -- What is fed next: for some rows the decoder's own output, for the others the truth.
-local function choose(self, truth, y, memory, rate)
+local function choose(self, truth, y, rate)
   return ops.no_grad(function()
-    local own = self:score(y, memory, false)
+    local own = self.scores(y)
     local shape, given = truth:shape(), ops.as_real(truth)
     if self.words then own = ops.as_real(ops.argmax_ids(own, 3)) end
     local fed = chance(shape[1], rate, self.owner.random):reshape(#shape == 2 and { -1, 1 } or { -1, 1, 1 })
@@ -135,15 +180,15 @@ local function choose(self, truth, y, memory, rate)
   end)
 end
 
---- The recurrent layers over a sequence of which a share `rate` of the tokens is what the decoder itself
+--- The same over a sequence of which a share `rate` of the tokens is what the decoder itself
 -- would have said (scheduled sampling; Bengio et al., 2015), step by step.
 function Decoder:run_scheduled(previous, mask, states, memory, rate)
   local steps, outputs, fed = previous:size(2), {}, previous:narrow(2, 1, 1)
   for t = 1, steps do
     local y
-    y, states = self:run(fed, mask and mask:narrow(2, t, 1), states, true)
+    y, states = self:run(fed, mask and mask:narrow(2, t, 1), states, memory, true)
     outputs[t] = y
-    if t < steps then fed = choose(self, previous:narrow(2, t + 1, 1), y, memory, rate) end
+    if t < steps then fed = choose(self, previous:narrow(2, t + 1, 1), y, rate) end
   end
   return ops.concat(outputs, 2)
 end

@@ -103,9 +103,9 @@ function OneToMany:forward(x, call)
   if self.feedback then
     y = teaching.run(self, previous, mask, begun, training)
   else
-    y = decoder:run(repeated(begun.value, previous:size(2)), mask, begun.states, training)
+    y = decoder:run(repeated(begun.value, previous:size(2)), mask, begun.states, nil, training)
   end
-  return decoder:score(y, nil, training), mask
+  return decoder.scores(y), mask
 end
 
 local function read_source(self, where, source)
@@ -128,11 +128,11 @@ end
 local function step_reals(self, fed, list)
   local _ <close> = ops.tape{ retain_grad = false }
   return ops.no_grad(function()
-    local y, after = self.decoder:run(fed, nil, list, false)
+    local y, after = self.decoder:run(fed, nil, list, nil, false)
     for _, row in ipairs(after) do
       for k, state in ipairs(row) do row[k] = state:clone() end
     end
-    return self.decoder:score(y, nil, false):clone(), after
+    return self.decoder.scores(y):clone(), after
   end)
 end
 
@@ -147,10 +147,10 @@ local function decode_reals(self, begun, steps)
 end
 
 -- Everything at once, where the steps do not depend on what was said.
-local function decode_without_feedback(self, begun, steps)
-  local y = self.decoder:score(self.decoder:run(repeated(begun.value, steps), nil, {}, false), nil, false)
+local function decode_without_feedback(self, begun, steps, unknown)
+  local y = self.decoder.scores((self.decoder:run(repeated(begun.value, steps), nil, {}, nil, false)))
   if not self.target.vocabulary then return y end
-  local rows = ops.argmax_ids(y, 3):totable()
+  local rows = ops.argmax_ids(y + decoding.silence(self, unknown), 3):totable()
   for i, row in ipairs(rows) do
     local ids = {}
     for _, id in ipairs(row) do
@@ -178,7 +178,7 @@ function OneToMany:decode(source, given)
   return ops.no_grad(function()
     local begun = self:encode(source)
     local decode = self.feedback and decode_reals or decode_without_feedback
-    return decode(self, begun, read.max_length)
+    return decode(self, begun, read.max_length, read.unknown)
   end)
 end
 

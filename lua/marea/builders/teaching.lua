@@ -84,12 +84,32 @@ function teaching.teach(self, where, target)
   return teach_reals(self, where, target)
 end
 
+-- Scores begin with the logarithm of each word's share of the targets (half a time for words that are not
+-- there), as Karpathy (2019, "A recipe for training neural networks") advises: else the first steps teach
+-- those shares through the layers behind, whose tanh saturates, and attention does not learn any more.
+local function start_from_shares(self, y)
+  local scores = self.decoder.scores
+  local weights = scores:get_weights()
+  if weights[2]:square():sum():item() > 0 then return end
+  local counts, total = {}, 0
+  for id = 0, scores.units - 1 do counts[id + 1] = 0.5 end
+  for _, row in ipairs(y:totable()) do
+    for _, id in ipairs(row) do
+      if id ~= 0 then counts[id + 1] = counts[id + 1] + 1 end
+    end
+  end
+  for _, count in ipairs(counts) do total = total + count end
+  for i, count in ipairs(counts) do counts[i] = math.log(count / total) end
+  scores:set_weights{ weights[1], ops.tensor(counts) }
+end
+
 -- fit, evaluate and train_on_batch of models take what `arrange` makes of source and target.
 local function teach_method(class, name)
   local method = class[name]
   class[name] = function(self, source, target, given)
     if not self.compiled then self:compile{} end
     local x, y = self:lesson(name, source, target)
+    if name == "fit" and self.target.vocabulary and self.bias_from_shares then start_from_shares(self, y) end
     local validation = given and given.validation_data
     if type(validation) == "table" and validation[1] ~= nil and validation[2] ~= nil then
       local copy = {}
@@ -129,6 +149,12 @@ function interface.output_names() return { "target" } end
 
 function interface.fixed_width() return false end
 
+--- The inputs of ids, by whose lengths fit can gather samples.
+function interface:bucket_inputs()
+  if not self.decoder.words then return {} end
+  return self.source_words and self.source_words.mask_zero and { 1, 2 } or { 2 }
+end
+
 function interface:head_shapes() return { { -1, -1, self.target_size } } end
 
 function interface:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
@@ -153,7 +179,7 @@ end
 function teaching.class(name, declared)
   for option, default in pairs(recurrent.options) do declared[option] = default end
   declared.source, declared.target = options.required, options.required
-  declared.max_length, declared.scheduled_sampling = 50, 0
+  declared.max_length, declared.scheduled_sampling, declared.bias_from_shares = 50, 0, true
   local class = Layer:extend(name, { builtin = true, masking = "pass", takes_list = true, options = declared })
   base(class)
   extend_training(class)
@@ -164,6 +190,7 @@ function teaching.class(name, declared)
     self.from, self.source = vocabularies.read(name, "source", self.source), nil
     self.target = vocabularies.read(name, "target", self.target)
     self.max_length = options.integer(name, "max_length", self.max_length)
+    options.boolean(name, "bias_from_shares", self.bias_from_shares)
     read_schedule(self)
     self.layers = self:make()
     self.children = self.layers
@@ -176,7 +203,7 @@ function teaching.class(name, declared)
   return class
 end
 
---- What the decoder's recurrent layers give for a target, by teacher forcing or in part by itself.
+--- What the decoder makes its scores of for a target, by teacher forcing or in part by itself.
 -- @tparam table self the model
 -- @tparam tensor previous what comes before each step of the target
 -- @tparam tensor|nil mask of it
@@ -186,7 +213,7 @@ function teaching.run(self, previous, mask, begun, training)
   if rate > 0 then
     return self.decoder:run_scheduled(previous, mask, begun.states, begun.memory, rate)
   end
-  return (self.decoder:run(previous, mask, begun.states, training))
+  return (self.decoder:run(previous, mask, begun.states, begun.memory, training))
 end
 
 --- Raises when the decoder is given more steps than its maximum and the start mark.

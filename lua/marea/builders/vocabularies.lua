@@ -81,6 +81,16 @@ function vocabularies.add_marks(who, name, side)
   return size
 end
 
+--- The ids that stand for words which a side does not know.
+-- @treturn {integer,...} none, one, or the buckets of a Pipeline
+function vocabularies.unknown_ids(side)
+  local tokenizer = side.tokenizer
+  local first = tokenizer and tokenizer.unknown_id and tokenizer:unknown_id()
+  local list = {}
+  for i = 1, first and (tokenizer.unknown_buckets or 1) or 0 do list[i] = first + i - 1 end
+  return list
+end
+
 -- A row of a padded matrix without its zeros.
 local function without_padding(row)
   local ids = {}
