@@ -56,7 +56,6 @@ describe("builders.encoder_decoder", function()
     ["dot attention"] = { attention = "dot" },
     ["general attention over both directions"] = { attention = "general", bidirectional = true, cell = "gru" },
     ["additive attention, two layers"] = { attention = "additive", num_layers = 2 },
-    ["input feeding"] = { attention = "general", input_feeding = true, bidirectional = true, num_layers = 2 },
     ["scheduled sampling"] = { attention = "general", scheduled_sampling = { to = 0.25, epochs = 5 } },
   } do
     it("learns to reverse: " .. title, function()
@@ -72,8 +71,7 @@ describe("builders.encoder_decoder", function()
 
   it("says the same for one and for many sources, padded or not, by every method", function()
     local sources, targets = reversals(120)
-    for _, given in ipairs{ {}, { attention = "general", bidirectional = true },
-      { attention = "dot", input_feeding = true } } do
+    for _, given in ipairs{ {}, { attention = "general", bidirectional = true } } do
       local model = reverser(given)
       model:fit(sources, targets, { epochs = 4, verbose = 0 })
       local together = model:decode(sources, { batch_size = 50 })
@@ -158,7 +156,7 @@ describe("builders.encoder_decoder", function()
   it("has the gradients of its loss", function()
     if marea.precision ~= "double" then return pending("in the double build") end
     for _, given in ipairs{ { attention = "additive", bidirectional = true }, { attention = "general", cell = "gru" },
-      { attention = "dot", input_feeding = true, num_layers = 2 }, { cell = "rnn", num_layers = 2 } } do
+      { cell = "rnn", num_layers = 2 } } do
       given.units = 3
       given.source, given.target = { vocabulary = 5, embedding = 2 }, { vocabulary = 4, embedding = 2 }
       local model = reverser(given)

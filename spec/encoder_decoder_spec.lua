@@ -1,5 +1,5 @@
--- What training of encoder–decoders begins with, its batches of like length, the words that are not
--- said, and input feeding against its formulas.
+-- What training of encoder–decoders begins with, its batches of like length, and the words that are
+-- not said.
 local marea = require "marea"
 local batches = require "marea.model.batches"
 local support = require "spec.support"
@@ -178,46 +178,5 @@ describe("decode of a model with an unknown word", function()
     local scores = model:get_layer("scores")
     scores:set_weights{ scores:get_weights()[1], marea.tensor{ 60, 0, 40, 0, 0, 50, 0 } } -- 5 starts, 6 stops
     assert.are.same({ { 2, 2, 2, 2 } }, model:decode(marea.ones{ 1, 1 }))
-  end)
-end)
-
-describe("input_feeding", function()
-  it("reads what attention gave at the step before", function()
-    local model = make{ cell = "gru", input_feeding = true }
-    local source, previous = ids{ { 1, 5, 2, 0 }, { 3, 3, 3, 3 } }, ids{ { 8, 2, 4 }, { 8, 1, 1 } }
-    local mask = marea.tensor{ { 1, 1, 1, 0 }, { 1, 1, 1, 1 } }
-    local expected = marea.no_grad(function()
-      local layer = function(name) return model:get_layer(name) end
-      local h, state = layer "encoder_1"(layer "source_words"(source), { mask = mask, return_state = true })
-      local hidden, fed, steps = (1 - mask):reshape{ 2, 1, 4 } * -1e9, marea.zeros{ 2, 1, 6 }, {}
-      local words, combine = layer "target_words"(previous), layer "attention_combine"
-      for t = 1, 3 do
-        local x, s = marea.concat({ words:narrow(2, t, 1), fed }, 3)
-        s, state = layer "decoder_1"(x, { initial_state = { state }, return_state = true })
-        local scores = s:matmul(layer "attention_query".kernel):matmul(h:transpose())
-        local context = (scores + hidden):softmax(3):matmul(h)
-        fed = (marea.concat({ context, s }, 3):matmul(combine.kernel) + combine.bias):tanh()
-        steps[t] = fed
-      end
-      return marea.concat(steps, 2):matmul(layer "scores".kernel) + layer "scores".bias
-    end)
-    near(expected, model({ source, previous }, { training = false }), 1e-5)
-    assert.are.equal(5 + 6, model:get_layer("decoder_1"):get_weights()[1]:size(1))
-  end)
-
-  it("gives the weights of attention, several hypotheses of one source, and goes on from a file", function()
-    local sources, targets = pairs_of(30)
-    local model = make{ input_feeding = true, num_layers = 2, scheduled_sampling = 0.5 }
-    model:fit(sources, targets, quiet)
-    local said, weights = model:decode(sources, { attention = true })
-    for i, rows in ipairs(weights) do assert.are.equal(#said[i], #rows) end
-    local path = os.tmpname() .. ".safetensors"
-    assert(model:save(path))
-    local loaded = assert(marea.load(path))
-    os.remove(path)
-    local beam = { method = "beam", width = 3 }
-    assert.are.same(model:decode(sources, beam), loaded:decode(sources, beam))
-    raises(function() make{ input_feeding = true, attention = false } end, "input_feeding", "needs attention")
-    raises(function() make{ input_feeding = 1 } end, "input_feeding must be true or false")
   end)
 end)

@@ -1,8 +1,7 @@
 --- The decoder of the builders: from states (and, with attention, a memory of steps) to a sequence.
 --
--- Attention stands behind the recurrent layers (Luong, Pham & Manning, 2015, equations 5 to 8), so that a
--- whole target sequence is one pass of the recurrent layers in training. With input feeding (section 3.3
--- there) the attentional vector of a step is read at the next one, which takes them step by step.
+-- Attention stands behind the recurrent layers (Luong, Pham & Manning, 2015, equations 5 to 8, without
+-- input feeding), so that a whole target sequence is one pass of the recurrent layers in training.
 -- @module marea.builders.decoder
 local nn = require "marea.nn"
 local ops = require "marea.ops"
@@ -33,7 +32,7 @@ end
 --- The decoder of a builder, whose weights become the builder's.
 -- @tparam table owner the builder, with the options of recurrent
 -- @tparam table given `size` and `side` (of words) or `features` (of a vector of reals); `outputs`;
--- `attention` ("dot", "general", "additive" or false) over steps of `memory_features`; `input_feeding`
+-- `attention` ("dot", "general", "additive" or false) over steps of `memory_features`
 function Decoder.new(owner, given)
   local self = setmetatable({ layers = {}, owner = owner, features = given.features }, Decoder)
   if given.size then
@@ -47,7 +46,7 @@ function Decoder.new(owner, given)
   if owner.dropout > 0 then self.drop = nn.Dropout{ owner.dropout, name = "decoder_dropout" } end
   if given.attention then make_attention(self, owner, given.attention, given.memory_features) end
   self.scores = nn.Dense{ given.outputs, name = "scores" }
-  self.memory_features, self.input_feeding = given.memory_features, given.input_feeding
+  self.memory_features = given.memory_features
   return self
 end
 
@@ -67,7 +66,6 @@ function Decoder:build()
     self.words:build{ -1, -1 }
     features = self.words.output_dim
   end
-  if self.input_feeding then features = features + self.combine.units end
   for _, layer in ipairs(self.layers) do
     layer:build{ -1, -1, features }
     features = layer.state_size[1]
@@ -88,23 +86,6 @@ end
 --- What attention looks at: steps (B, S, E), their mask, and the keys that follow from them.
 function Decoder:remember(values, mask)
   return { values = values, mask = mask, keys = self.key and self.key(values) or values }
-end
-
---- The states that the decoder begins with: those of its layers and, with input feeding, a vector of
--- zeros for the step before the first.
-function Decoder:begin(states, rows)
-  if not self.input_feeding then return states end
-  local list = table.move(states, 1, #states, 1, {})
-  list[#self.layers + 1] = { ops.zeros{ rows, self.combine.units } }
-  return list
-end
-
---- Of each layer how many tensors its states are; with input feeding one more "layer" of one.
-function Decoder:state_counts()
-  local counts = {}
-  for i, layer in ipairs(self.layers) do counts[i] = layer.states end
-  if self.input_feeding then counts[#counts + 1] = 1 end
-  return counts
 end
 
 -- The recurrent layers over (B, T, features).
@@ -132,29 +113,14 @@ local function attend(self, y, memory, training)
   return y:reshape{ shape[1], shape[2], -1 }, weights:reshape{ shape[1], shape[2], -1 }
 end
 
--- As Decoder.run, step by step: each reads the attentional vector of the one before.
-local function run_feeding(self, x, mask, states, memory, training)
-  local fed = states[#self.layers + 1][1]
-  local outputs, weights = {}, {}
-  for t = 1, x:size(2) do
-    local read = ops.concat({ x:narrow(2, t, 1), fed:reshape{ fed:size(1), 1, fed:size(2) } }, 3)
-    local y, after = recur(self, read, mask and mask:narrow(2, t, 1), states, training)
-    outputs[t], weights[t] = attend(self, y, memory, training)
-    fed, states = outputs[t]:reshape{ fed:size(1), fed:size(2) }, after
-  end
-  states[#self.layers + 1] = { fed }
-  return ops.concat(outputs, 2), states, ops.concat(weights, 2)
-end
-
 --- The recurrent layers and attention over tokens (B, T) or vectors (B, T, K).
--- @tparam table states of each layer a list of tensors, as `begin` or this function gave them
+-- @tparam table states of each layer a list of tensors
 -- @tparam table|nil memory what attention looks at; of B rows, or of one for all
 -- @treturn tensor (B, T, units): what the scores are made of
 -- @treturn table the states after the last step
 -- @treturn tensor|nil the weights of attention (B, T, S)
 function Decoder:run(previous, mask, states, memory, training)
   local x = self.words and self.words(previous) or previous
-  if self.input_feeding then return run_feeding(self, x, mask, states, memory, training) end
   local y, after = recur(self, x, mask, states, training)
   if not self.attend then return y, after end
   local attended, weights = attend(self, y, memory, training)

@@ -17,9 +17,9 @@ end
 
 local function by_layer(decoder, list)
   local result, at = {}, 0
-  for i, count in ipairs(decoder:state_counts()) do
-    result[i] = table.move(list, at + 1, at + count, 1, {})
-    at = at + count
+  for i, layer in ipairs(decoder.layers) do
+    result[i] = table.move(list, at + 1, at + layer.states, 1, {})
+    at = at + layer.states
   end
   return result
 end

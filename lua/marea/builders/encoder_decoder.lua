@@ -27,8 +27,7 @@ local vocabularies = require "marea.builders.vocabularies"
 -- sequences of vectors. The target's `start` and `stop` marks are tokens or ids of the vocabulary, or,
 -- when they are not given, two ids more. `cell` ("LSTM"), `units` (64), `num_layers` (1), `cell_options`
 -- (of the cell's class), `bidirectional` (false: the encoder), `dropout` (0: before each recurrent layer
--- and before the scores), `attention` (false, "dot", "general" or "additive"), `input_feeding` (false;
--- true: each step reads what attention gave at the one before, step by step), `max_length` (50: words
+-- and before the scores), `attention` (false, "dot", "general" or "additive"), `max_length` (50: words
 -- of a target), `scheduled_sampling` (0: the share of tokens that the decoder feeds itself in training;
 -- or { from = 0, to = 0.5, epochs = 10 }), `bias_from_shares` (true: the first `fit` gives the scores' bias
 -- the logarithm of each token's share of the targets, unless it already holds something).
@@ -36,7 +35,7 @@ local vocabularies = require "marea.builders.vocabularies"
 -- `fit` takes what a model's does; with `bucket_by_length` batches hold targets of like length, and among
 -- those sources of like length, and each batch is as wide as its longest.
 local SequenceToSequence = teaching.class("SequenceToSequence", { attention = false,
-  bidirectional = false, input_feeding = false })
+  bidirectional = false })
 
 -- The layers that make a bidirectional encoder's states the decoder's.
 local function make_bridges(self)
@@ -74,17 +73,13 @@ function SequenceToSequence:make()
     error(who .. ": the target must be words; marea.builders.one_to_many gives vectors", 0)
   end
   if self.attention then options.choice(who, "attention", self.attention, { "dot", "general", "additive" }) end
-  for _, name in ipairs{ "bidirectional", "input_feeding" } do options.boolean(who, name, self[name]) end
-  if self.input_feeding and not self.attention then
-    error(who .. ": input_feeding feeds what attention gave; it needs attention", 0)
-  end
+  options.boolean(who, "bidirectional", self.bidirectional)
   self.target_size = vocabularies.add_marks(who, "target", self.target)
   make_encoder(self)
   local width = self.encoder[#self.encoder]
   width = self.bidirectional and width.forward.state_size[1] * 2 or width.state_size[1]
   self.decoder = Decoder.new(self, { size = self.target_size, side = self.target,
-    outputs = self.target_size, attention = self.attention, memory_features = width,
-    input_feeding = self.input_feeding })
+    outputs = self.target_size, attention = self.attention, memory_features = width })
   if self.bidirectional then make_bridges(self) end
   return list_layers(self)
 end
@@ -131,8 +126,7 @@ function SequenceToSequence:encode(source, training, mask)
     local results = table.pack(layer(x, { mask = mask, training = training, return_state = true }))
     x, list[i] = results[1], hand_over(self, i, table.move(results, 2, layer.states + 1, 1, {}))
   end
-  return { rows = source:size(1), states = self.decoder:begin(list, source:size(1)),
-    memory = self.decoder:remember(x, mask) }
+  return { rows = source:size(1), states = list, memory = self.decoder:remember(x, mask) }
 end
 
 --- Scores (B, T, ids) of the tokens that follow `previous`, and their mask.
