@@ -122,21 +122,57 @@ function decoding.source(model, begun)
     silence = begun.silence }, Source)
 end
 
-local method_options = { method = "greedy", max_length = options.optional, batch_size = 64,
-  attention = false, unknown = false, width = 5, n_best = 1, length_penalty = 1, penalty = "length", temperature = 1,
-  top_k = 0, top_p = 1, min_p = 0, repetition_penalty = 1, seed = options.optional }
+-- Options of decode that belong to one method.
+local methods = {
+  greedy = { batch_size = 64, attention = false },
+  beam = { width = 5, n_best = 1, length_penalty = 1, penalty = "length" },
+  sample = { temperature = 1, top_k = 0, top_p = 1, min_p = 0, repetition_penalty = 1 },
+}
+
+-- `seed` too is for all: what draws nothing is the same each time.
+local method_options = { method = "greedy", max_length = options.optional, unknown = false,
+  lengths = options.optional, seed = options.optional }
+for _, own in pairs(methods) do
+  for name, default in pairs(own) do method_options[name] = default end
+end
+
+-- An option of another method would change nothing.
+local function refuse_idle(who, given, method)
+  for other, own in pairs(methods) do
+    for name in pairs(other ~= method and own or {}) do
+      if given[name] ~= nil and given[name] ~= false then
+        error(("%s: %s belongs to method = %q; the method is %q"):format(who, name, other, method), 0)
+      end
+    end
+  end
+end
+
+--- Raises when `decode` of a model without methods is given options of them.
+-- @tparam table model
+-- @tparam table|nil given
+-- @tparam string why what the model gives instead
+-- @tparam table taken option → true, or the only value that it may have
+function decoding.refuse_methods(model, given, why, taken)
+  for name, value in pairs(given or {}) do
+    if taken[name] ~= true and taken[name] ~= value then
+      error(("%s:decode: %s = %s would change nothing: %s"):format(model.class_name, name,
+        type(value) == "table" and "a list" or tostring(value), why), 0)
+    end
+  end
+end
 
 --- The options of `decode`, checked.
 function decoding.read(model, given)
   local who = model.class_name .. ":decode"
   local read = options.read(who, given, method_options)
   options.choice(who, "method", read.method, { "greedy", "sample", "beam" })
+  refuse_idle(who, given or {}, read.method)
   for _, name in ipairs{ "attention", "unknown" } do options.boolean(who, name, read[name]) end
   read.batch_size = options.integer(who, "batch_size", read.batch_size)
   read.width = options.integer(who, "width (of the beam)", read.width)
   read.max_length = options.integer(who, "max_length", read.max_length or model.max_length)
-  if read.attention and (read.method ~= "greedy" or not model.attention) then
-    error(who .. ": the weights of attention are there for method = \"greedy\" of a model with attention", 0)
+  if read.attention and not model.attention then
+    error(who .. ": the weights of attention are there for a model with attention", 0)
   end
   return read
 end

@@ -11,7 +11,6 @@ local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local room = require "marea.builders.reading_sequences"
 local sequence = require "marea.sequence"
-local Sequential = require "marea.model.sequential"
 
 local function make(self)
   options.boolean(self.class_name, "bidirectional", self.bidirectional)
@@ -30,36 +29,10 @@ end
 -- many_to_one; `bidirectional` (false), `crf` (false; true, or the constraint of nn.CRF such as "iob2").
 local ManyToMany = room.class("ManyToMany", { bidirectional = false, crf = false }, "pass", make)
 
--- Lists of words as lists of ids.
-local function encode(self, where, x)
-  if not self.tokenizer then
-    error(where .. " holds words, but the model has no tokenizer; give source = { tokenizer = … }", 0)
-  end
-  local rows = self.tokenizer:encode_sequences(x):totable()
-  for i, row in ipairs(rows) do
-    if type(x[i]) == "table" and #row ~= #x[i] then
-      error(("%s: sample %d has %d words, of which the tokenizer knows %d; give it an oov_token"):format(where,
-        i, #x[i], #row), 0)
-    end
-  end
-  return rows
-end
+ManyToMany.aligned = true
 
--- Sequences as a tensor padded behind, and their lengths; tensors as they are.
-local function read_source(self, where, x)
-  if ops.is_tensor(x) then return x end
-  if type(x) ~= "table" or #x == 0 then
-    error(("%s: expected a tensor or a list of sequences, got %s"):format(where, options.show(x)), 0)
-  end
-  local first = type(x[1]) == "table" and x[1][1] or x[1]
-  if type(first) == "string" then x = encode(self, where, x) end
-  local padded, report = sequence.pad_sequences(x, { padding = "post",
-    dtype = self.from.vocabulary and "int32" or "real" })
-  return padded, report.lengths
-end
-
--- Targets (lists of classes, or of numbers) as a tensor of as many steps as x.
-local function read_targets(self, where, x, lengths, y)
+--- Targets (lists of classes, or of numbers) as a tensor of as many steps as x.
+function ManyToMany:read_targets(where, x, lengths, y)
   if ops.is_tensor(y) then return y end
   if type(y) ~= "table" or #y ~= x:size(1) then
     error(("%s: x has %d sequences, y %s"):format(where, x:size(1),
@@ -81,33 +54,6 @@ local function read_targets(self, where, x, lengths, y)
     dtype = self.task == "classes" and "int32" or "real" }))
 end
 
--- x, y and the options with the lengths that follow from lists.
-local function lesson(self, who, x, y, given)
-  local read = {}
-  for key, value in pairs(given or {}) do read[key] = value end
-  local padded, lengths = read_source(self, who .. ": x", x)
-  read.lengths = read.lengths or lengths
-  return padded, read_targets(self, who, padded, lengths, y), read
-end
-
---- As for Sequential; x and y may be lists of sequences: words or ids, names or ids of classes.
-function ManyToMany:fit(x, y, given)
-  if not self.compiled then self:compile{} end
-  local padded, targets, read = lesson(self, "fit", x, y, given)
-  local validation = read.validation_data
-  if type(validation) == "table" and validation[2] then
-    local vx, vy, options_of = lesson(self, "fit: validation", validation[1], validation[2],
-      { lengths = validation.lengths })
-    read.validation_data = { vx, vy, validation[3], lengths = options_of.lengths }
-  end
-  return Sequential.fit(self, padded, targets, read)
-end
-
---- As for Sequential; x and y may be lists of sequences.
-function ManyToMany:evaluate(x, y, given)
-  return Sequential.evaluate(self, lesson(self, "evaluate", x, y, given))
-end
-
 -- How many steps of each row are real.
 local function visible(self, x, lengths)
   if lengths then return ops.as_ids(lengths):totable() end
@@ -125,12 +71,8 @@ end
 -- @tparam[opt] table given as for predict
 -- @treturn {table,...} for each sequence a list as long as it is
 function ManyToMany:decode(x, given)
-  local read = {}
-  for key, value in pairs(given or {}) do read[key] = value end
-  local padded, lengths = read_source(self, "decode: x", x)
-  read.lengths = read.lengths or lengths
-  local p = self:predict(padded, read)
-  local long = visible(self, padded, read.lengths)
+  local p, padded, lengths = room.predict(self, "decode", x, given)
+  local long = visible(self, padded, lengths)
   local rows
   if self.crf_layer then rows = self.crf_layer:decode(p, { lengths = long }):totable()
   elseif self.task == "values" then rows = p:totable()

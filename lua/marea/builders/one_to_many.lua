@@ -9,8 +9,10 @@
 -- said before; in training it is told the truth (teacher forcing), or its own words for a share of the
 -- steps (`scheduled_sampling`). Without it the value is read at every step.
 -- @module marea.builders.one_to_many
+local data = require "marea.model.data"
 local Decoder = require "marea.builders.decoder"
 local decoding = require "marea.builders.decoding"
+local lessons = require "marea.builders.lessons"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -20,7 +22,8 @@ local vocabularies = require "marea.builders.vocabularies"
 --- A model whose `fit`, `evaluate` and `decode` take values.
 --
 -- `source`: { features = D } for vectors (N, D), or { vocabulary = K, embedding = 64 } for ids of kinds
--- (N). `target`: words, as for encoder_decoder, or { features = K } for vectors (N, steps, K). `feedback`
+-- (N), or { tokenizer = } for kinds by name. `target`: words, as for encoder_decoder, or { features = K } for
+-- vectors: (N, steps, K), with `lengths` (N) of it in `fit`, or lists of sequences of any lengths. `feedback`
 -- (true), `max_length` (50: words, or steps of vectors), `scheduled_sampling` (0), `cell`, `units`,
 -- `num_layers`, `cell_options`, `dropout` as for encoder_decoder.
 local OneToMany = teaching.class("OneToMany", { feedback = true })
@@ -97,7 +100,7 @@ function OneToMany:forward(x, call)
   local training, previous, decoder = call and call.training, x[2], self.decoder
   teaching.check_steps(self, previous)
   local begun = self:encode(x[1])
-  local mask = call and call.mask and call.mask[2] or nil
+  local mask = teaching.masks(self, x, call)[2]
   if self.target.vocabulary then mask = mask or ops.not_zero(ops.as_ids(previous)) end
   local y
   if self.feedback then
@@ -108,8 +111,23 @@ function OneToMany:forward(x, call)
   return decoder.scores(y), mask
 end
 
-local function read_source(self, where, source)
-  source = self.source_words and ops.as_ids(source) or ops.as_real(source)
+-- Kinds as ids (N): ids, or words of the tokenizer.
+local function read_kinds(self, where, source)
+  if type(source) == "string" or type(source) == "table" and vocabularies.kind(source) ~= "items" then
+    local rows = vocabularies.rows(self, where, self.from, source)
+    for i, row in ipairs(rows) do
+      if #row > 1 then error(("%s: sample %d has %d words, a kind is one"):format(where, i, #row), 0) end
+      rows[i] = row[1]
+    end
+    source = rows
+  end
+  return data.attempt(where, ops.as_ids, source)
+end
+
+--- Values as a tensor (N, D), or kinds (N).
+function OneToMany:read_source(where, source, lengths)
+  if lengths then error(where .. " is a value and has no lengths", 0) end
+  source = self.source_words and read_kinds(self, where, source) or data.attempt(where, ops.as_real, source)
   local shape, wanted = source:shape(), self.source_words and 1 or 2
   if #shape ~= wanted or wanted == 2 and shape[2] ~= self.from.features then
     error(("%s is (%s), expected (samples%s)"):format(where, table.concat(shape, ", "),
@@ -119,9 +137,13 @@ local function read_source(self, where, source)
 end
 
 --- Source and target as fit needs them.
-function OneToMany:lesson(who, source, target)
-  local previous, y = teaching.teach(self, who .. ": target", target)
-  return { read_source(self, who .. ": source", source), previous }, y
+function OneToMany:lesson(who, source, target, lengths)
+  local list = lessons.lengths_of(who, self:input_names(), lengths, 2)
+  if list[2] and self.target.vocabulary then error(who .. ": lengths are for targets of vectors", 0) end
+  source = self:read_source(who .. ": source", source, list[1])
+  local previous, y, own = teaching.teach(self, who .. ": target", target)
+  list[2] = list[2] or own
+  return { source, previous }, y, next(list) and list
 end
 
 -- A step of vectors: what was said (B, 1, K), and the states after it, beyond the tape.
@@ -163,13 +185,21 @@ local function decode_without_feedback(self, begun, steps, unknown)
 end
 
 --- Sequences for values.
--- @tparam tensor|table source vectors (N, D), or ids (N)
--- @tparam[opt] table given as for encoder_decoder, without `attention`; of vectors and without feedback
--- only `max_length` (the steps; the model's)
+-- @tparam tensor|table source vectors (N, D), or kinds (N): ids, or words of the source's tokenizer
+-- @tparam[opt] table given as for encoder_decoder, without `attention` and `lengths`; of words without
+-- feedback only `max_length` (the model's) and `unknown`, of vectors only `max_length` (the steps)
 -- @treturn table|tensor texts or lists of ids; vectors: a tensor (N, steps, K)
 function OneToMany:decode(source, given)
   local read = decoding.read(self, given)
-  source = read_source(self, "decode: source", source)
+  if not self.target.vocabulary then
+    decoding.refuse_methods(self, given, "a model of vectors takes max_length alone", { max_length = true })
+  elseif not self.feedback then
+    decoding.refuse_methods(self, given, "without feedback each step has its likeliest word",
+      { max_length = true, unknown = true, method = "greedy" })
+  end
+  self.report = {}
+  source = self:read_source("decode: source", source, read.lengths)
+  vocabularies.tell(self, "decode")
   if self.feedback and self.target.vocabulary then
     return (decoding.run(self, source:size(1), function(first, last)
       return self:encode(source:narrow(1, first, last - first + 1))
