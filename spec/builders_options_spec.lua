@@ -332,3 +332,99 @@ describe("inputs of the builders", function()
     end
   end)
 end)
+
+describe("options that would change nothing", function()
+  it("are refused by decode, by name and method", function()
+    local words = builders.encoder_decoder{ source = { vocabulary = 5 }, target = { vocabulary = 5 }, units = 4 }
+    local named = builders.one_to_many{ source = { vocabulary = 3 }, target = { vocabulary = 5 }, units = 4 }
+    local own = {
+      greedy = { batch_size = 3 },
+      beam = { width = 20, n_best = 3, length_penalty = 0, penalty = "gnmt" },
+      sample = { temperature = 2, top_k = 3, top_p = 0.5, min_p = 0.1, repetition_penalty = 1.2 },
+    }
+    for method in pairs(own) do
+      for belongs, given in pairs(own) do
+        for name, value in pairs(given) do
+          local function decode(model, x)
+            return function() model:decode(x, { method = method, [name] = value, seed = 1, attention = false }) end
+          end
+          if method ~= belongs then
+            raises(decode(words, { { 1 } }), ("%s belongs to method = %q; the method is %q"):format(name, belongs,
+              method))
+            raises(decode(named, { 1 }), name .. " belongs to method")
+          elseif name ~= "n_best" then
+            decode(words, { { 1 } })()
+            decode(named, { 1 })()
+          end
+        end
+      end
+    end
+    raises(function() words:decode({ { 1 } }, { width = 5 }) end, 'the method is "greedy"')
+    raises(function() words:decode({ { 1 } }, { method = "beam", attention = true }) end, "attention belongs")
+    raises(function() words:decode({ { 1 } }, { method = "beam", width = 2, n_best = 3 }) end, "n_best is 3")
+    raises(function() words:decode({ { 1 } }, { method = "sample", top_k = -1 }) end, "top_k")
+  end)
+
+  it("are refused by one_to_many without methods", function()
+    for _, feedback in ipairs{ true, false } do
+      local vectors = builders.one_to_many{ source = { features = 2 }, target = { features = 1 }, feedback = feedback,
+        units = 4 }
+      local values = marea.ones{ 1, 2 }
+      assert.are.same({ 1, 4, 1 }, vectors:decode(values, { max_length = 4 }):shape())
+      for _, given in ipairs{ { method = "beam" }, { method = "greedy" }, { method = "beam", n_best = 2 },
+        { seed = 1 }, { unknown = true }, { lengths = { 1 } } } do
+        raises(function() vectors:decode(values, given) end, "OneToMany:decode", "would change nothing",
+          "takes max_length alone")
+      end
+      raises(function() vectors:decode(values, { lenght = 3 }) end, 'unknown option "lenght"')
+    end
+    local words = builders.one_to_many{ source = { features = 2 }, target = { vocabulary = 4 }, feedback = false }
+    words:decode({ { 1, 2 } }, { max_length = 3, unknown = true, method = "greedy" })
+    for _, given in ipairs{ { method = "beam" }, { method = "sample" }, { batch_size = 3 }, { seed = 2 } } do
+      raises(function() words:decode({ { 1, 2 } }, given) end, "would change nothing", "without feedback")
+    end
+  end)
+
+  it("are refused when the model is made", function()
+    local source, target = { features = 2 }, { vocabulary = 4 }
+    local function make(given)
+      return function()
+        local read = { source = source, target = target, units = 4 }
+        for key, value in pairs(given) do read[key] = value end
+        return builders.one_to_many(read)
+      end
+    end
+    raises(make{ feedback = false, scheduled_sampling = 0.5 }, "scheduled_sampling would change nothing", "feedback")
+    raises(make{ feedback = false, scheduled_sampling = { to = 1, epochs = 2 } }, "scheduled_sampling")
+    raises(make{ feedback = false, target = { vocabulary = 4, weights = marea.ones{ 2, 2 } } }, "target: weights",
+      "would change nothing")
+    raises(make{ target = { features = 1, start = 2 } }, "OneToMany: target: start = 2 would change nothing")
+    raises(make{ source = { features = 2, embedding = 7 } }, "source: embedding = 7", "not for features")
+    raises(make{ source = { features = 2, trainable = false } }, "source: trainable = false")
+    each_builder(function(_, build)
+      for name, value in pairs{ start = 99, stop = "zz" } do
+        raises(function() build{ source = { vocabulary = 5, [name] = value } } end,
+          ("source: %s = %s would change nothing"):format(name, value), "targets of words")
+      end
+    end)
+    for _, given in ipairs{ { vocabulary = 5, start = 2, stop = 2 },
+      { tokenizer = known, start = "tengo", stop = known.word_index.tengo } } do
+      raises(make{ target = given }, "target: start and stop are both", "must differ")
+      raises(function() builders.encoder_decoder{ source = { vocabulary = 3 }, target = given } end, "must differ")
+    end
+  end)
+
+  it("are none of them: tables of kinds are the embedding of one_to_many", function()
+    local weights = marea.tensor{ { 1, 2 }, { 3, 4 }, { 5, 6 } }
+    local model = builders.one_to_many{ source = { vocabulary = 3, weights = weights, trainable = false },
+      target = { features = 1 }, units = 4, max_length = 2 }
+    near(weights, model:get_layer("source_words").embeddings)
+    model:fit({ 0, 1, 2 }, marea.ones{ 3, 2, 1 }, quiet)
+    near(weights, model:get_layer("source_words").embeddings)
+    local path = os.tmpname()
+    assert(model:save(path))
+    local loaded = assert(marea.load(path))
+    os.remove(path)
+    near(model:decode{ 0, 2 }, loaded:decode{ 0, 2 }, 1e-6)
+  end)
+end)

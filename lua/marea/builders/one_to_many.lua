@@ -47,13 +47,25 @@ local function list_layers(self)
   return table.move(rest, 1, #rest, #list + 1, list)
 end
 
+-- Options of what is fed back.
+local function check_without_feedback(self)
+  local why = "with feedback = false the decoder reads the value, not what it said"
+  if self.scheduled_sampling ~= 0 then
+    error(("%s: scheduled_sampling would change nothing: %s"):format(self.class_name, why), 0)
+  end
+  vocabularies.refuse_idle(self.class_name .. ": target", self.target, { "weights", "trainable" }, why)
+end
+
 function OneToMany:make()
   local who = self.class_name
   options.boolean(who, "feedback", self.feedback)
-  if self.from.vocabulary then
-    self.source_words = nn.Embedding{ self.from.vocabulary, self.from.embedding, name = "source_words" }
+  if not self.feedback then check_without_feedback(self) end
+  local from = self.from
+  if from.vocabulary then
+    self.source_words = nn.Embedding{ from.vocabulary, not from.weights and from.embedding or nil,
+      weights = from.weights, trainable = from.trainable, name = "source_words" }
   end
-  self.value_size = self.from.features or self.from.embedding
+  self.value_size = from.features or self.source_words.output_dim
   local words = self.target.vocabulary
   self.target_size = words and vocabularies.add_marks(who, "target", self.target) or self.target.features
   self.decoder = Decoder.new(self, { size = self.feedback and words and self.target_size,

@@ -39,6 +39,18 @@ local function read_tokenizer(where, given)
   return given
 end
 
+local marks = { "start", "stop" }
+
+--- Raises for options of a side that would change nothing, unless they are as by default.
+function vocabularies.refuse_idle(where, side, names, why)
+  for _, name in ipairs(names) do
+    local default = declared[name] ~= options.optional and declared[name] or nil
+    if side[name] ~= default then
+      error(("%s: %s = %s would change nothing: %s"):format(where, name, tostring(side[name]), why), 0)
+    end
+  end
+end
+
 --- A side as it was given, checked: { vocabulary, tokenizer, embedding, weights, trainable } or
 -- { features }.
 -- @tparam string who the builder
@@ -61,6 +73,11 @@ function vocabularies.read(who, name, given)
   end
   for _, option in ipairs{ "vocabulary", "embedding", "features" } do
     if side[option] ~= nil then side[option] = options.integer(where, option, side[option]) end
+  end
+  if name == "source" then vocabularies.refuse_idle(where, side, marks, "marks begin and end targets of words") end
+  if side.features then
+    vocabularies.refuse_idle(where, side, { "tokenizer", "embedding", "weights", "trainable", "start", "stop" },
+      "it is for words, not for features")
   end
   return side
 end
@@ -103,6 +120,10 @@ function vocabularies.add_marks(who, name, side)
   if side.start == nil then size = size + 1 end
   side.stop_id = side.stop ~= nil and mark_of(where, side, "stop", side.stop) or size
   if side.stop == nil then size = size + 1 end
+  if side.start_id == side.stop_id then
+    error(("%s: start and stop are both %s; they must differ, or no sequence would end"):format(where,
+      options.show(side.start)), 0)
+  end
   return size
 end
 
