@@ -5,6 +5,9 @@ local options = require "marea.nn.options"
 
 local recurrent = {}
 
+-- More than anyone trains; a file that asks for millions would be built for ever.
+local most_layers <const> = 100
+
 local cells = { rnn = "SimpleRNN", simplernn = "SimpleRNN", gru = "GRU", lstm = "LSTM",
   simplegru = "SimpleGRU", mgu = "MinimalGatedUnit", minimalgatedunit = "MinimalGatedUnit" }
 
@@ -45,6 +48,9 @@ function recurrent.check(self)
   self.cell = name
   self.units = options.integer(who, "units", self.units)
   self.num_layers = options.integer(who, "num_layers", self.num_layers)
+  if self.num_layers > most_layers then
+    error(("%s: num_layers must be at most %d, got %d"):format(who, most_layers, self.num_layers), 0)
+  end
   options.number(who, "dropout", self.dropout, 0, 1)
   check_cell_options(who, self.cell_options)
 end
