@@ -428,3 +428,92 @@ describe("options that would change nothing", function()
     near(model:decode{ 0, 2 }, loaded:decode{ 0, 2 }, 1e-6)
   end)
 end)
+
+describe("options of the builders", function()
+  local function saved(model)
+    local path = os.tmpname()
+    assert(model:save(path))
+    local loaded, message = marea.load(path)
+    os.remove(path)
+    return loaded, message
+  end
+
+  it("say which of them holds the tokenizer", function()
+    local plain = builders.encoder_decoder{ source = { vocabulary = 5 }, target = { vocabulary = 5 }, units = 4 }
+    raises(function() plain:decode("hola") end, "decode: source holds words", "make it with source = { tokenizer = … }")
+    raises(function() plain:fit({ { 1 } }, { "hola" }) end, "fit: target holds words", "target = { tokenizer = … }")
+    for _, name in ipairs{ "many_to_one", "many_to_many" } do
+      local model = builders[name]{ source = { vocabulary = 5 }, outputs = 2 }
+      raises(function() model:decode{ "hola" } end, "decode: x holds words", "source = { tokenizer = … }")
+    end
+    each_builder(function(_, make)
+      for _, tokenizer in ipairs{ { "a", "b" }, {}, 7, "a", marea.ones{ 2 } } do
+        raises(function() make{ source = { tokenizer = tokenizer } } end,
+          "source: tokenizer must be one of marea.text (Tokenizer, Pipeline, SubwordTokenizer)")
+      end
+      raises(function() make{ source = { tokenizer = { class = "Other" } } } end, "source: ", "Other")
+    end)
+  end)
+
+  it("refuse several outputs for yes or no", function()
+    for _, name in ipairs{ "many_to_one", "many_to_many" } do
+      for _, outputs in ipairs{ 3, { "a", "b", "c" } } do
+        raises(function() builders[name]{ source = { features = 2 }, outputs = outputs, task = "binary" } end,
+          'task = "binary" is for one output, got 3', 'task = "classes"')
+      end
+    end
+  end)
+
+  it("map accuracy to the best path of a CRF, from a file too", function()
+    marea.manual_seed(3)
+    local x, y = {}, {}
+    for i = 1, 30 do
+      x[i], y[i] = {}, {}
+      for t = 1, 2 + i % 4 do
+        x[i][t], y[i][t] = 1 + (i * t) % 5, t % 3 == 2 and "B-X" or t % 3 == 0 and "I-X" or "O"
+      end
+    end
+    local function make(metrics)
+      local model = builders.many_to_many{ source = { vocabulary = 6 }, units = 4, outputs = { "O", "B-X", "I-X" },
+        crf = "iob2" }
+      model:compile{ metrics = metrics }
+      model:build{ -1, -1 }
+      return model
+    end
+    local model = make{ "accuracy", "sparse_categorical_accuracy" }
+    model:fit(x, y, { epochs = 4, verbose = 0 })
+    local loaded = saved(model)
+    for _, each in ipairs{ model, loaded } do
+      local right, steps = 0, 0
+      for i, labels in ipairs(each:decode(x)) do
+        for t, label in ipairs(labels) do
+          right, steps = right + (label == y[i][t] and 1 or 0), steps + 1
+        end
+      end
+      local values = each:evaluate(x, y)
+      near({ right / steps }, { values.accuracy }, 1e-6)
+      assert.is_true(math.abs(values.sparse_categorical_accuracy - values.accuracy) > 0.01)
+    end
+    for name, metrics in pairs{ acc = "acc", accuracy = { crf = { "accuracy" } },
+      crf_accuracy = { model.crf_layer:accuracy() } } do
+      local other = make(metrics)
+      other:set_weights(model:get_weights())
+      near({ model:evaluate(x, y).accuracy }, { other:evaluate(x, y)[name] }, 1e-6)
+    end
+    raises(function() make{ "acuracy" } end, 'unknown metric string "acuracy"')
+  end)
+
+  it("bound the number of layers, also in a file", function()
+    each_builder(function(_, make)
+      make{ num_layers = 3 }
+      raises(function() make{ num_layers = 101 } end, "num_layers must be at most 100, got 101")
+      raises(function() make{ num_layers = 0 } end, "num_layers must be a positive whole number")
+      local model = make()
+      if not model.built then model:build{ -1, -1 } end
+      model.num_layers = 10000000 -- as a file might say
+      local loaded, message = saved(model)
+      assert.is_nil(loaded)
+      assert.is_truthy(message:find("num_layers must be at most 100, got 10000000", 1, true), message)
+    end)
+  end)
+end)

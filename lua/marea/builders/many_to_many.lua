@@ -6,6 +6,7 @@
 --     print(table.concat(model:decode({ { "Vivo", "en", "Lugo" } })[1], " "))   -- O O B-LOC
 --
 -- @module marea.builders.many_to_many
+local lessons = require "marea.builders.lessons"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -30,6 +31,31 @@ end
 local ManyToMany = room.class("ManyToMany", { bidirectional = false, crf = false }, "pass", make)
 
 ManyToMany.aligned = true
+
+-- "accuracy" beside a CRF is that of the best path, which `decode` gives; largest scores are none.
+local function of_best_path(self, metric)
+  if type(metric) == "table" and not metric.update and not metric.class_name then -- a list of an output
+    local list = {}
+    for name, each in pairs(metric) do list[name] = of_best_path(self, each) end
+    return list
+  end
+  if metric ~= "accuracy" and metric ~= "acc" then return metric end
+  local own = self.crf_layer:accuracy()
+  own.name = metric
+  function own.get_config() return metric end -- as a file says it, for this compile
+  return own
+end
+
+local compile = ManyToMany.compile
+
+--- As for Sequential; loss and optimizer ("adam") that fit where they are not given. With a CRF the metric
+-- "accuracy" is the share of right labels on the best path.
+function ManyToMany:compile(given)
+  local read = lessons.options("compile", given)
+  if type(read.metrics) == "string" then read.metrics = { read.metrics } end
+  if self.crf_layer then read.metrics = of_best_path(self, read.metrics) end
+  return compile(self, read)
+end
 
 --- Targets (lists of classes, or of numbers) as a tensor of as many steps as x.
 function ManyToMany:read_targets(where, x, lengths, y)

@@ -122,8 +122,7 @@ function room.class(name, declared, masking, make)
 
   --- As for Sequential; loss and optimizer ("adam") that fit where they are not given.
   function class:compile(given)
-    local read = {}
-    for key, value in pairs(given or {}) do read[key] = value end
+    local read = lessons.options("compile", given)
     read.optimizer = read.optimizer or "adam"
     if read.loss == nil then read.loss = self.crf_layer and self.crf_layer:loss() or tasks[self.task].loss end
     return Sequential.compile(self, read)

@@ -118,8 +118,7 @@ local function extend_training(class)
   --- As for Sequential; the loss is that of what is said (cross-entropy of words, mean squared error of
   -- reals) and the optimizer "adam" where they are not given.
   function class:compile(given)
-    local read = {}
-    for key, value in pairs(given or {}) do read[key] = value end
+    local read = lessons.options("compile", given)
     read.optimizer = read.optimizer or "adam"
     if read.loss == nil then
       read.loss = self.target.vocabulary and losses.SparseCategoricalCrossentropy{ from_logits = true }
