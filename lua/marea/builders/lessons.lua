@@ -45,7 +45,7 @@ function lessons.vectors(where, features, given)
     end
   end
   local shape = x:shape()
-  if #shape ~= 3 or shape[3] ~= features then
+  if #shape ~= 3 or shape[3] ~= features or shape[2] < 1 then
     error(("%s is (%s), expected (samples, steps, %d)"):format(where, table.concat(shape, ", "), features), 0)
   end
   return x, lengths, all

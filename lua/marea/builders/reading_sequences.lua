@@ -72,8 +72,8 @@ function room.read_source(self, where, x)
       type(x) == "table" and "an empty list" or options.show(x)), 0)
   end
   if self.from.vocabulary then return read_words(self, where, x) end
-  local vectors, lengths, all = lessons.vectors(where, self.from.features, x)
-  return vectors, self.aligned and all or lengths
+  local vectors, _, lengths = lessons.vectors(where, self.from.features, x)
+  return vectors, lengths
 end
 
 --- Outputs for what the model reads.

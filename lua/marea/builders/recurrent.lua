@@ -20,6 +20,7 @@ local own = {
   return_sequences = "the builder sets it for each layer", return_state = "the builder asks for states itself",
   go_backwards = "a layer that reads backwards gives its steps in reverse order and, in a decoder, has read "
     .. "the future; use bidirectional = true, or reverse the sequences",
+  zero_output_for_mask = "padding is hidden by masks; the last output of a padded sequence would be 0",
   stateful = "each sequence begins with states of its own",
 }
 

@@ -23,6 +23,15 @@ local function knows_words(tokenizer)
   return false
 end
 
+-- What would be taken for padding because its id is 0, or nil.
+local function hidden_word(tokenizer)
+  if tokenizer:first_word_id() > 0 then return nil end
+  for _, token in ipairs(tokenizer.added or {}) do
+    if token.id == 0 and token.special then return nil end
+  end
+  return tokenizer:word_of(0)
+end
+
 -- A tokenizer, or what a file says about one.
 local function read_tokenizer(where, given)
   local plain = type(given) == "table" and not getmetatable(given)
@@ -35,6 +44,11 @@ local function read_tokenizer(where, given)
   end
   if not knows_words(given) then
     error(where .. ": the tokenizer knows no words yet; give it texts (fit_on_texts, fit) before the model is made", 0)
+  end
+  local hidden = hidden_word(given)
+  if hidden then
+    error(("%s: the tokenizer gives id 0 to %q, which is padding in models; let a padding token come first "
+      .. "(special_tokens = { \"<pad>\" } of a SubwordTokenizer, pad of a Pipeline)"):format(where, hidden), 0)
   end
   return given
 end

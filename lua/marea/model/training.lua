@@ -176,7 +176,9 @@ end
 -- Of the inputs that a model names, the last decides first; it has the steps of the targets.
 local function prepare_input_buckets(model, set, read)
   local inputs = model.bucket_inputs and model:bucket_inputs() or {}
-  if #inputs == 0 or set.lengths then
+  local has_lengths = false -- of what would be cut
+  for _, i in ipairs(inputs) do has_lengths = has_lengths or set.lengths ~= nil and set.lengths[i] ~= nil end
+  if #inputs == 0 or has_lengths then
     error("fit: bucket_by_length serves models with one input, and builders whose decoder reads words, "
       .. "without lengths", 0)
   end
