@@ -369,6 +369,9 @@ describe("inputs of the builders", function()
       ["decode: source: tensor: list [2] has 1 items"] = function() value:decode{ { 1, 2 }, { 1 } } end,
       ["decode: source: tensor: element [2] is"] = function() kind:decode{ {}, 1 } end,
       ["decode: source is a value and has no lengths"] = function() kind:decode({ 1 }, { lengths = { 1 } }) end,
+      ["fit: y: sequence 1, place 1: 1.5, expected a whole number"] = function()
+        builders.many_to_many{ source = { vocabulary = 3 }, outputs = 2 }:fit({ { 1 } }, { { 1.5 } }) end,
+      ["fit: target: "] = function() two:fit(vectors, marea.ones{ 3, 2 } * 0.5) end,
       ["fit: target is (1, 0, 1), expected (samples, steps, 1)"] = function()
         value:fit({ { 1, 2 } }, marea.zeros{ 1, 0, 1 }) end,
       ["fit: target: sequence 2, place 1: axis 1"] = function() value:fit({ { 1, 2 }, { 1, 2 } },

@@ -10,6 +10,7 @@
 -- The encoder's last states are the decoder's first ones (through a layer of their own when it is
 -- bidirectional). Padding hides itself: id 0.
 -- @module marea.builders.encoder_decoder
+local data = require "marea.model.data"
 local Decoder = require "marea.builders.decoder"
 local decoding = require "marea.builders.decoding"
 local lessons = require "marea.builders.lessons"
@@ -33,8 +34,10 @@ local vocabularies = require "marea.builders.vocabularies"
 -- or { from = 0, to = 0.5, epochs = 10 }), `bias_from_shares` (true: the first `fit` gives the scores' bias
 -- the logarithm of each token's share of the targets, unless it already holds something).
 --
--- `fit` takes what a model's does; with `bucket_by_length` batches hold targets of like length, and among
--- those sources of like length, and each batch is as wide as its longest.
+-- `fit` takes what a model's does, sources and targets as texts, lists of words or ids of any lengths, or
+-- matrices of ids padded with 0, and sources of vectors as lists or (N, S, D) with `lengths` (N); with
+-- `bucket_by_length` batches hold targets of like length, and among those sources of like length, and each
+-- batch is as wide as its longest.
 local SequenceToSequence = teaching.class("SequenceToSequence", { attention = false,
   bidirectional = false })
 
@@ -144,7 +147,7 @@ end
 
 -- Ids of the first steps of each row.
 local function cut(where, source, lengths)
-  if ops.is_tensor(source) then source = ops.as_ids(source):totable() end
+  if ops.is_tensor(source) then source = data.attempt(where, ops.as_ids, source):totable() end
   if type(source) ~= "table" or vocabularies.kind(source) ~= "items" or type(source[1]) ~= "table" then
     error(where .. ": lengths are for ids and vectors; texts and lists of words have their own", 0)
   end

@@ -58,7 +58,7 @@ end
 -- @tparam function steps(i) → the steps that sample i has
 -- @raise naming the sample whose length is not from 1 to its steps
 function lessons.lengths(where, given, count, steps)
-  local list = ops.is_tensor(given) and ops.as_ids(given):totable() or given
+  local list = ops.is_tensor(given) and given:totable() or given
   if type(list) ~= "table" or #list ~= count then
     error(("%s: lengths are %s, expected one for each of %d samples"):format(where,
       type(list) == "table" and #list or options.show(list), count), 0)

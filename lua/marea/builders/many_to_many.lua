@@ -6,6 +6,7 @@
 --     print(table.concat(model:decode({ { "Vivo", "en", "Lugo" } })[1], " "))   -- O O B-LOC
 --
 -- @module marea.builders.many_to_many
+local data = require "marea.model.data"
 local lessons = require "marea.builders.lessons"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
@@ -76,7 +77,7 @@ function ManyToMany:read_targets(where, x, lengths, y)
       rows[i][t] = room.class_id(self, ("%s: sample %d, step %d"):format(where, i, t), value)
     end
   end
-  return (sequence.pad_sequences(rows, { padding = "post", maxlen = x:size(2),
+  return (data.attempt(where .. ": y", sequence.pad_sequences, rows, { padding = "post", maxlen = x:size(2),
     dtype = self.task == "classes" and "int32" or "real" }))
 end
 

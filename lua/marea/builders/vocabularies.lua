@@ -269,7 +269,7 @@ function vocabularies.rows(model, where, side, given)
   if type(given) == "string" then
     error(("%s is a bare string; give a list of texts: { %q }"):format(where, given:sub(1, 40)), 0)
   end
-  if ops.is_tensor(given) then given = ops.as_ids(given):totable() end
+  if ops.is_tensor(given) then given = data.attempt(where, ops.as_ids, given):totable() end
   if type(given) ~= "table" then
     error(("%s: expected texts, lists of words or ids, or an int32 tensor (N, T), got %s"):format(where,
       options.show(given)), 0)
