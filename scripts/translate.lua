@@ -5,11 +5,12 @@
 --   --data DIR      folder of spa-eng/; also the variable MAREA_DATA. Without it: the 480 short pairs
 --                   that come with Marea
 --   --direction D   en-es (default) or es-en
---   --pairs N       use only N sentence pairs, drawn at random; 0: all that fit (30000)
+--   --pairs N       use only N sentence pairs, drawn at random; 0: all that fit (60000)
 --   --longest N     most words of a sentence, marks counted (default 8; Marea's pairs: 12)
---   --epochs N      passes over the training part (default 8; Marea's pairs: 40)
+--   --epochs N      passes over the training part (default 8; Marea's pairs: 60)
 --   --units N       units of the LSTMs (default 128; Marea's pairs: 64)
 --   --attention A   general (default) or additive
+--   --rate R        learning rate of the first step (default 0.01); half a cosine takes it to 0
 --   --seed N        seed of all random numbers (default 1)
 --   --picture FILE  the alignment of a sentence as a picture, .png or .svg
 --
@@ -21,7 +22,7 @@ local marea = require "marea"
 local metrics = marea.metrics
 
 local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ direction = "en-es",
-  pairs = 30000, longest = 0, epochs = 0, units = 0, seed = 1, attention = "general",
+  pairs = 60000, longest = 0, epochs = 0, units = 0, rate = "0.01", seed = 1, attention = "general",
   picture = "", data = os.getenv("MAREA_DATA") or "" }
 if options.direction ~= "en-es" and options.direction ~= "es-en" then
   error("--direction must be en-es or es-en", 0)
@@ -30,7 +31,9 @@ if options.attention ~= "general" and options.attention ~= "additive" then
   error("--attention must be general or additive", 0)
 end
 local own = options.data == ""
-local epochs = options.epochs > 0 and options.epochs or (own and 40 or 8)
+local rate = tonumber(options.rate)
+if not rate or rate <= 0 then error("--rate must be a number above 0", 0) end
+local epochs = options.epochs > 0 and options.epochs or (own and 60 or 8)
 local longest = options.longest > 0 and options.longest or (own and 12 or 8)
 local units = options.units > 0 and options.units or (own and 64 or 128)
 marea.manual_seed(options.seed)
@@ -110,15 +113,17 @@ end
 
 local function learn(attention)
   marea.manual_seed(options.seed)
+  local size = own and 16 or 64
   local model = marea.builders.encoder_decoder{
     source = { tokenizer = read_source, embedding = units },
     target = { tokenizer = read_target, embedding = units }, units = units, attention = attention,
     bidirectional = true, dropout = 0.2, max_length = longest }
-  model:compile{ optimizer = marea.optim.Adam{ own and 0.005 or 0.002, global_clipnorm = 5 },
-    metrics = { "accuracy" } }
+  local schedule = marea.optim.schedules.CosineDecay{ rate,
+    math.ceil(#train.sources / size) * epochs }
+  model:compile{ optimizer = marea.optim.Adam{ schedule, global_clipnorm = 5 }, metrics = { "accuracy" } }
   local before = os.clock()
-  local history = model:fit(train.sources, train.targets, { epochs = epochs,
-    batch_size = own and 16 or 32, verbose = 0 })
+  local history = model:fit(train.sources, train.targets, { epochs = epochs, batch_size = size,
+    bucket_by_length = true, verbose = 0 })
   local seconds = os.clock() - before
   local judged = model:evaluate(questions, answers, { batch_size = 64 })
   return { model = model, seconds = seconds, parameters = (model:count_params()), judged = judged,

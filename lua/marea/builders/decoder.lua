@@ -88,32 +88,43 @@ function Decoder:remember(values, mask)
   return { values = values, mask = mask, keys = self.key and self.key(values) or values }
 end
 
---- The recurrent layers over tokens (B, T) or vectors (B, T, K).
--- @tparam table states of each layer a list of tensors
--- @treturn tensor (B, T, units)
--- @treturn table the states after the last step
-function Decoder:run(previous, mask, states, training)
-  local x, after = self.words and self.words(previous) or previous, {}
+-- The recurrent layers over (B, T, features).
+local function recur(self, x, mask, states, training)
+  local after = {}
   for i, layer in ipairs(self.layers) do
     if self.drop then x = self.drop(x, { training = training }) end
     local results = table.pack(layer(x, { mask = mask or false, training = training, initial_state = states[i],
       return_state = true }))
     x, after[i] = results[1], table.move(results, 2, layer.states + 1, 1, {})
   end
+  if self.drop then x = self.drop(x, { training = training }) end
   return x, after
 end
 
---- Scores (B, T, outputs) of what the recurrent layers gave, and the weights of attention (B, T, S).
-function Decoder:score(y, memory, training)
-  local weights
-  if self.drop then y = self.drop(y, { training = training }) end
-  if self.attend then
-    local context
-    context, weights = self.attend({ self.query and self.query(y) or y, memory.values, memory.keys },
-      { mask = { [2] = memory.mask }, training = training, return_attention_scores = true })
-    y = self.combine(ops.concat({ context, y }, 3))
-  end
-  return self.scores(y), weights
+-- tanh(W [context; y]) and the weights (B, T, S). Several rows of one memory are as many queries.
+local function attend(self, y, memory, training)
+  local shape = y:shape()
+  local shared = shape[1] > 1 and memory.values:size(1) == 1
+  if shared then y = y:reshape{ 1, shape[1] * shape[2], shape[3] } end
+  local context, weights = self.attend({ self.query and self.query(y) or y, memory.values, memory.keys },
+    { mask = { [2] = memory.mask }, training = training, return_attention_scores = true })
+  y = self.combine(ops.concat({ context, y }, 3))
+  if not shared then return y, weights end
+  return y:reshape{ shape[1], shape[2], -1 }, weights:reshape{ shape[1], shape[2], -1 }
+end
+
+--- The recurrent layers and attention over tokens (B, T) or vectors (B, T, K).
+-- @tparam table states of each layer a list of tensors
+-- @tparam table|nil memory what attention looks at; of B rows, or of one for all
+-- @treturn tensor (B, T, units): what the scores are made of
+-- @treturn table the states after the last step
+-- @treturn tensor|nil the weights of attention (B, T, S)
+function Decoder:run(previous, mask, states, memory, training)
+  local x = self.words and self.words(previous) or previous
+  local y, after = recur(self, x, mask, states, training)
+  if not self.attend then return y, after end
+  local attended, weights = attend(self, y, memory, training)
+  return attended, after, weights
 end
 
 -- 1 for a share `rate` of the rows.
@@ -123,9 +134,9 @@ local function chance(rows, rate, stream)
 end
 
 -- What is fed next: for some rows the decoder's own output, for the others the truth.
-local function choose(self, truth, y, memory, rate)
+local function choose(self, truth, y, rate)
   return ops.no_grad(function()
-    local own = self:score(y, memory, false)
+    local own = self.scores(y)
     local shape, given = truth:shape(), ops.as_real(truth)
     if self.words then own = ops.as_real(ops.argmax_ids(own, 3)) end
     local fed = chance(shape[1], rate, self.owner.random):reshape(#shape == 2 and { -1, 1 } or { -1, 1, 1 })
@@ -135,15 +146,15 @@ local function choose(self, truth, y, memory, rate)
   end)
 end
 
---- The recurrent layers over a sequence of which a share `rate` of the tokens is what the decoder itself
+--- The same over a sequence of which a share `rate` of the tokens is what the decoder itself
 -- would have said (scheduled sampling; Bengio et al., 2015), step by step.
 function Decoder:run_scheduled(previous, mask, states, memory, rate)
   local steps, outputs, fed = previous:size(2), {}, previous:narrow(2, 1, 1)
   for t = 1, steps do
     local y
-    y, states = self:run(fed, mask and mask:narrow(2, t, 1), states, true)
+    y, states = self:run(fed, mask and mask:narrow(2, t, 1), states, memory, true)
     outputs[t] = y
-    if t < steps then fed = choose(self, previous:narrow(2, t + 1, 1), y, memory, rate) end
+    if t < steps then fed = choose(self, previous:narrow(2, t + 1, 1), y, rate) end
   end
   return ops.concat(outputs, 2)
 end

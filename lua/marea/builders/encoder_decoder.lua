@@ -10,8 +10,10 @@
 -- The encoder's last states are the decoder's first ones (through a layer of their own when it is
 -- bidirectional). Padding hides itself: id 0.
 -- @module marea.builders.encoder_decoder
+local data = require "marea.model.data"
 local Decoder = require "marea.builders.decoder"
 local decoding = require "marea.builders.decoding"
+local lessons = require "marea.builders.lessons"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -29,7 +31,13 @@ local vocabularies = require "marea.builders.vocabularies"
 -- (of the cell's class), `bidirectional` (false: the encoder), `dropout` (0: before each recurrent layer
 -- and before the scores), `attention` (false, "dot", "general" or "additive"), `max_length` (50: words
 -- of a target), `scheduled_sampling` (0: the share of tokens that the decoder feeds itself in training;
--- or { from = 0, to = 0.5, epochs = 10 }).
+-- or { from = 0, to = 0.5, epochs = 10 }), `bias_from_shares` (true: the first `fit` gives the scores' bias
+-- the logarithm of each token's share of the targets, unless it already holds something).
+--
+-- `fit` takes what a model's does, sources and targets as texts, lists of words or ids of any lengths, or
+-- matrices of ids padded with 0, and sources of vectors as lists or (N, S, D) with `lengths` (N); with
+-- `bucket_by_length` batches hold targets of like length, and among those sources of like length, and each
+-- batch is as wide as its longest.
 local SequenceToSequence = teaching.class("SequenceToSequence", { attention = false,
   bidirectional = false })
 
@@ -130,26 +138,37 @@ end
 function SequenceToSequence:forward(x, call)
   local training, previous = call and call.training, ops.as_ids(x[2])
   teaching.check_steps(self, previous)
-  local masks = call and (call.mask or call.lengths and self:read_mask(x, { lengths = call.lengths })) or {}
+  local masks = teaching.masks(self, x, call)
   local begun, decoder = self:encode(x[1], training, masks[1]), self.decoder
   local mask = decoder.words:compute_mask(previous, masks[2])
   local y = teaching.run(self, previous, mask, begun, training)
-  return decoder:score(y, begun.memory, training), mask
+  return decoder.scores(y), mask
 end
 
--- Sources as the encoder reads them: rows of ids, or a tensor of vectors.
-local function read_source(self, where, source)
-  if not self.from.vocabulary then
-    source = ops.as_real(source)
-    local shape = source:shape()
-    if #shape ~= 3 or shape[3] ~= self.from.features then
-      error(("%s is (%s), expected (samples, steps, %d)"):format(where, table.concat(shape, ", "),
-        self.from.features), 0)
-    end
-    return source, shape[1]
+-- Ids of the first steps of each row.
+local function cut(where, source, lengths)
+  if ops.is_tensor(source) then source = data.attempt(where, ops.as_ids, source):totable() end
+  if type(source) ~= "table" or vocabularies.kind(source) ~= "items" or type(source[1]) ~= "table" then
+    error(where .. ": lengths are for ids and vectors; texts and lists of words have their own", 0)
   end
-  local rows = vocabularies.rows(where, self.from, source)
-  vocabularies.refuse_empty(where, rows)
+  lengths = lessons.lengths(where, lengths, #source, function(i) return #source[i] end)
+  local rows = {}
+  for i, row in ipairs(source) do rows[i] = table.move(row, 1, lengths[i], 1, {}) end
+  return rows
+end
+
+-- Sources as the encoder reads them: rows of ids, or a tensor of vectors; their number; lengths (N).
+local function read_source(self, where, source, lengths)
+  if not self.from.vocabulary then
+    local x, own = lessons.vectors(where, self.from.features, source)
+    if lengths then
+      own = ops.tensor(lessons.lengths(where, lengths, x:size(1), function() return x:size(2) end),
+        { dtype = "int32" })
+    end
+    return x, x:size(1), own
+  end
+  if lengths then source = cut(where, source, lengths) end
+  local rows = vocabularies.rows(self, where, self.from, source)
   return rows, #rows
 end
 
@@ -158,31 +177,45 @@ local function padded(self, source, first, last)
   return (sequence.pad_sequences(table.move(source, first, last, 1, {}), { padding = "post" }))
 end
 
+--- Sources as one tensor, and their lengths.
+function SequenceToSequence:read_source(where, source, lengths)
+  local read, rows, own = read_source(self, where, source, lengths)
+  return padded(self, read, 1, rows), own
+end
+
 --- Source and target as fit needs them.
-function SequenceToSequence:lesson(who, source, target)
-  local read, rows = read_source(self, who .. ": source", source)
+function SequenceToSequence:lesson(who, source, target, lengths)
+  local list = lessons.lengths_of(who, self:input_names(), lengths, 1)
+  source, list[1] = self:read_source(who .. ": source", source, list[1])
   local previous, y = teaching.teach(self, who .. ": target", target)
-  if y:size(1) ~= rows then
-    error(("%s: %d sources and %d targets"):format(who, rows, y:size(1)), 0)
+  if y:size(1) ~= source:size(1) then
+    error(("%s: %d sources and %d targets"):format(who, source:size(1), y:size(1)), 0)
   end
-  return { padded(self, read, 1, rows), previous }, y
+  return { source, previous }, y, next(list) and list
 end
 
 --- Targets for sources.
--- @param source texts (one, or a list) or rows of ids, a padded int32 matrix, or vectors (N, S, D)
+-- @param source texts (one, or a list), lists of words or ids, a padded int32 matrix, or vectors: (N, S, D),
+-- or lists of them of any lengths
 -- @tparam[opt] table given `method` ("greedy": the likeliest token at each step; "beam": `width` (5),
 -- `n_best` (1), `length_penalty` (1), `penalty` as for marea.generate.beam; "sample": `temperature`,
--- `top_k`, `top_p`, `min_p`, `repetition_penalty`, `seed` as for marea.generate.tokens), `max_length`
--- (the model's), `batch_size` (64, greedy), `attention` (false; true, greedy: the weights follow)
+-- `top_k`, `top_p`, `min_p`, `repetition_penalty`, `seed` as for marea.generate.tokens; an option of another
+-- method than the one that is asked for is refused, but for the seed), `max_length`
+-- (the model's), `batch_size` (64, greedy), `attention` (false; true, greedy: the weights follow), `unknown`
+-- (false; true: the tokenizer's unknown word may be said), `lengths` (N: the steps of ids or vectors that count)
 -- @treturn table a text (or, without a tokenizer, ids) for each source; one alone for one text; with
 -- n_best > 1 lists of hypotheses with `output`, `tokens`, `score`, `log_probability`
 -- @treturn table with `attention`: for each source a list, for each token the weights of the source's steps
 function SequenceToSequence:decode(source, given)
   local single = type(source) == "string"
   local read = decoding.read(self, given)
-  local rows, count = read_source(self, "decode: source", single and { source } or source)
+  self.report = {}
+  local rows, count, lengths = read_source(self, "decode: source", single and { source } or source, read.lengths)
+  vocabularies.tell(self, "decode")
   local results, attention = decoding.run(self, count, function(first, last)
-    return self:encode(padded(self, rows, first, last), false)
+    local x, mask = padded(self, rows, first, last), nil
+    if lengths then mask = self:read_mask({ x }, { lengths = { lengths:narrow(1, first, last - first + 1) } })[1] end
+    return self:encode(x, false, mask)
   end, read)
   if single then return results[1], attention and attention[1] end
   return results, attention

@@ -11,6 +11,12 @@
 --     model:fit(x, y, { epochs = 3 })
 --     print(model:decode(x)[1])
 --
+-- Sequences are texts, lists of words, of ids or of vectors, of any lengths, or tensors; padding with id 0
+-- (words) or beyond `lengths` (vectors) changes nothing. What a tokenizer says about the words of the last
+-- call is in `model.report.source` and `.target`: words, unknown, and `left_out`, those without an id and
+-- without a token in their place, which are told once on the error stream (never with verbose = 0) and
+-- refused where labels stand beside them (many_to_many). A sample without a word is refused.
+--
 -- They are made of the layers of marea.nn, are saved by `model:save` and come back by `marea.load`.
 -- @module marea.builders
 local places = { many_to_one = "marea.builders.many_to_one", one_to_many = "marea.builders.one_to_many",

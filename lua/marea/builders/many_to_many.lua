@@ -6,12 +6,13 @@
 --     print(table.concat(model:decode({ { "Vivo", "en", "Lugo" } })[1], " "))   -- O O B-LOC
 --
 -- @module marea.builders.many_to_many
+local data = require "marea.model.data"
+local lessons = require "marea.builders.lessons"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local room = require "marea.builders.reading_sequences"
 local sequence = require "marea.sequence"
-local Sequential = require "marea.model.sequential"
 
 local function make(self)
   options.boolean(self.class_name, "bidirectional", self.bidirectional)
@@ -30,36 +31,35 @@ end
 -- many_to_one; `bidirectional` (false), `crf` (false; true, or the constraint of nn.CRF such as "iob2").
 local ManyToMany = room.class("ManyToMany", { bidirectional = false, crf = false }, "pass", make)
 
--- Lists of words as lists of ids.
-local function encode(self, where, x)
-  if not self.tokenizer then
-    error(where .. " holds words, but the model has no tokenizer; give source = { tokenizer = … }", 0)
+ManyToMany.aligned = true
+
+-- "accuracy" beside a CRF is that of the best path, which `decode` gives; largest scores are none.
+local function of_best_path(self, metric)
+  if type(metric) == "table" and not metric.update and not metric.class_name then -- a list of an output
+    local list = {}
+    for name, each in pairs(metric) do list[name] = of_best_path(self, each) end
+    return list
   end
-  local rows = self.tokenizer:encode_sequences(x):totable()
-  for i, row in ipairs(rows) do
-    if type(x[i]) == "table" and #row ~= #x[i] then
-      error(("%s: sample %d has %d words, of which the tokenizer knows %d; give it an oov_token"):format(where,
-        i, #x[i], #row), 0)
-    end
-  end
-  return rows
+  if metric ~= "accuracy" and metric ~= "acc" then return metric end
+  local own = self.crf_layer:accuracy()
+  own.name = metric
+  function own.get_config() return metric end -- as a file says it, for this compile
+  return own
 end
 
--- Sequences as a tensor padded behind, and their lengths; tensors as they are.
-local function read_source(self, where, x)
-  if ops.is_tensor(x) then return x end
-  if type(x) ~= "table" or #x == 0 then
-    error(("%s: expected a tensor or a list of sequences, got %s"):format(where, options.show(x)), 0)
-  end
-  local first = type(x[1]) == "table" and x[1][1] or x[1]
-  if type(first) == "string" then x = encode(self, where, x) end
-  local padded, report = sequence.pad_sequences(x, { padding = "post",
-    dtype = self.from.vocabulary and "int32" or "real" })
-  return padded, report.lengths
+local compile = ManyToMany.compile
+
+--- As for Sequential; loss and optimizer ("adam") that fit where they are not given. With a CRF the metric
+-- "accuracy" is the share of right labels on the best path.
+function ManyToMany:compile(given)
+  local read = lessons.options("compile", given)
+  if type(read.metrics) == "string" then read.metrics = { read.metrics } end
+  if self.crf_layer then read.metrics = of_best_path(self, read.metrics) end
+  return compile(self, read)
 end
 
--- Targets (lists of classes, or of numbers) as a tensor of as many steps as x.
-local function read_targets(self, where, x, lengths, y)
+--- Targets (lists of classes, or of numbers) as a tensor of as many steps as x.
+function ManyToMany:read_targets(where, x, lengths, y)
   if ops.is_tensor(y) then return y end
   if type(y) ~= "table" or #y ~= x:size(1) then
     error(("%s: x has %d sequences, y %s"):format(where, x:size(1),
@@ -77,35 +77,8 @@ local function read_targets(self, where, x, lengths, y)
       rows[i][t] = room.class_id(self, ("%s: sample %d, step %d"):format(where, i, t), value)
     end
   end
-  return (sequence.pad_sequences(rows, { padding = "post", maxlen = x:size(2),
+  return (data.attempt(where .. ": y", sequence.pad_sequences, rows, { padding = "post", maxlen = x:size(2),
     dtype = self.task == "classes" and "int32" or "real" }))
-end
-
--- x, y and the options with the lengths that follow from lists.
-local function lesson(self, who, x, y, given)
-  local read = {}
-  for key, value in pairs(given or {}) do read[key] = value end
-  local padded, lengths = read_source(self, who .. ": x", x)
-  read.lengths = read.lengths or lengths
-  return padded, read_targets(self, who, padded, lengths, y), read
-end
-
---- As for Sequential; x and y may be lists of sequences: words or ids, names or ids of classes.
-function ManyToMany:fit(x, y, given)
-  if not self.compiled then self:compile{} end
-  local padded, targets, read = lesson(self, "fit", x, y, given)
-  local validation = read.validation_data
-  if type(validation) == "table" and validation[2] then
-    local vx, vy, options_of = lesson(self, "fit: validation", validation[1], validation[2],
-      { lengths = validation.lengths })
-    read.validation_data = { vx, vy, validation[3], lengths = options_of.lengths }
-  end
-  return Sequential.fit(self, padded, targets, read)
-end
-
---- As for Sequential; x and y may be lists of sequences.
-function ManyToMany:evaluate(x, y, given)
-  return Sequential.evaluate(self, lesson(self, "evaluate", x, y, given))
 end
 
 -- How many steps of each row are real.
@@ -125,12 +98,8 @@ end
 -- @tparam[opt] table given as for predict
 -- @treturn {table,...} for each sequence a list as long as it is
 function ManyToMany:decode(x, given)
-  local read = {}
-  for key, value in pairs(given or {}) do read[key] = value end
-  local padded, lengths = read_source(self, "decode: x", x)
-  read.lengths = read.lengths or lengths
-  local p = self:predict(padded, read)
-  local long = visible(self, padded, read.lengths)
+  local p, padded, lengths = room.predict(self, "decode", x, given)
+  local long = visible(self, padded, lengths)
   local rows
   if self.crf_layer then rows = self.crf_layer:decode(p, { lengths = long }):totable()
   elseif self.task == "values" then rows = p:totable()

@@ -9,7 +9,6 @@
 local nn = require "marea.nn"
 local options = require "marea.nn.options"
 local room = require "marea.builders.reading_sequences"
-local Sequential = require "marea.model.sequential"
 
 local poolings = { max = "GlobalMaxPooling1D", mean = "GlobalAveragePooling1D",
   attention = "AttentionPooling1D" }
@@ -24,7 +23,8 @@ local function make(self)
   room.add_outputs(self)
 end
 
---- A Sequential with `decode`.
+--- A Sequential with `decode`. `fit`, `evaluate` and `predict` take tensors, or lists of sequences of any
+-- lengths: texts, words, ids or vectors; targets may be names of classes.
 --
 -- `source`: { tokenizer = }, { vocabulary = number of ids } (id 0 is padding), with `embedding` (64),
 -- `weights`, `trainable` as for nn.Embedding, or { features = D }. `outputs` (1): their number, or the
@@ -33,31 +33,12 @@ end
 -- `cell` ("LSTM"), `units` (64), `num_layers` (1), `cell_options`, `dropout` (0).
 local ManyToOne = room.class("ManyToOne", { pooling = "last", bidirectional = false }, "consume", make)
 
--- Targets with names of classes as ids.
-local function read_targets(self, who, y)
+--- Targets with names of classes as ids.
+function ManyToOne:read_targets(who, _, _, y)
   if type(y) ~= "table" or type(y[1]) ~= "string" then return y end
   local ids = {}
   for i, name in ipairs(y) do ids[i] = room.class_id(self, ("%s: target %d"):format(who, i), name) end
   return ids
-end
-
---- As for Sequential; targets may be names of classes.
-function ManyToOne:fit(x, y, given)
-  if not self.compiled then self:compile{} end
-  local validation = given and given.validation_data
-  if type(validation) == "table" and validation[2] then
-    local copy = {}
-    for key, value in pairs(given) do copy[key] = value end
-    copy.validation_data = { validation[1], read_targets(self, "fit: validation", validation[2]),
-      validation[3], lengths = validation.lengths }
-    given = copy
-  end
-  return Sequential.fit(self, x, read_targets(self, "fit", y), given)
-end
-
---- As for Sequential; targets may be names of classes.
-function ManyToOne:evaluate(x, y, given)
-  return Sequential.evaluate(self, x, read_targets(self, "evaluate", y), given)
 end
 
 --- The value of each sequence: the name or id of its class, or its numbers.
@@ -65,7 +46,7 @@ end
 -- @tparam[opt] table given as for predict
 -- @treturn table
 function ManyToOne:decode(x, given)
-  local p = self:predict(x, given)
+  local p = room.predict(self, "decode", x, given)
   if self.task == "values" then return p:totable() end
   local ids = room.likeliest(self, p)
   for i, id in ipairs(ids) do ids[i] = room.class_name(self, id) end

@@ -9,8 +9,10 @@
 -- said before; in training it is told the truth (teacher forcing), or its own words for a share of the
 -- steps (`scheduled_sampling`). Without it the value is read at every step.
 -- @module marea.builders.one_to_many
+local data = require "marea.model.data"
 local Decoder = require "marea.builders.decoder"
 local decoding = require "marea.builders.decoding"
+local lessons = require "marea.builders.lessons"
 local nn = require "marea.nn"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -20,7 +22,8 @@ local vocabularies = require "marea.builders.vocabularies"
 --- A model whose `fit`, `evaluate` and `decode` take values.
 --
 -- `source`: { features = D } for vectors (N, D), or { vocabulary = K, embedding = 64 } for ids of kinds
--- (N). `target`: words, as for encoder_decoder, or { features = K } for vectors (N, steps, K). `feedback`
+-- (N), or { tokenizer = } for kinds by name. `target`: words, as for encoder_decoder, or { features = K } for
+-- vectors: (N, steps, K), with `lengths` (N) of it in `fit`, or lists of sequences of any lengths. `feedback`
 -- (true), `max_length` (50: words, or steps of vectors), `scheduled_sampling` (0), `cell`, `units`,
 -- `num_layers`, `cell_options`, `dropout` as for encoder_decoder.
 local OneToMany = teaching.class("OneToMany", { feedback = true })
@@ -44,13 +47,25 @@ local function list_layers(self)
   return table.move(rest, 1, #rest, #list + 1, list)
 end
 
+-- Options of what is fed back.
+local function check_without_feedback(self)
+  local why = "with feedback = false the decoder reads the value, not what it said"
+  if self.scheduled_sampling ~= 0 then
+    error(("%s: scheduled_sampling would change nothing: %s"):format(self.class_name, why), 0)
+  end
+  vocabularies.refuse_idle(self.class_name .. ": target", self.target, { "weights", "trainable" }, why)
+end
+
 function OneToMany:make()
   local who = self.class_name
   options.boolean(who, "feedback", self.feedback)
-  if self.from.vocabulary then
-    self.source_words = nn.Embedding{ self.from.vocabulary, self.from.embedding, name = "source_words" }
+  if not self.feedback then check_without_feedback(self) end
+  local from = self.from
+  if from.vocabulary then
+    self.source_words = nn.Embedding{ from.vocabulary, not from.weights and from.embedding or nil,
+      weights = from.weights, trainable = from.trainable, name = "source_words" }
   end
-  self.value_size = self.from.features or self.from.embedding
+  self.value_size = from.features or self.source_words.output_dim
   local words = self.target.vocabulary
   self.target_size = words and vocabularies.add_marks(who, "target", self.target) or self.target.features
   self.decoder = Decoder.new(self, { size = self.feedback and words and self.target_size,
@@ -97,19 +112,34 @@ function OneToMany:forward(x, call)
   local training, previous, decoder = call and call.training, x[2], self.decoder
   teaching.check_steps(self, previous)
   local begun = self:encode(x[1])
-  local mask = call and call.mask and call.mask[2] or nil
+  local mask = teaching.masks(self, x, call)[2]
   if self.target.vocabulary then mask = mask or ops.not_zero(ops.as_ids(previous)) end
   local y
   if self.feedback then
     y = teaching.run(self, previous, mask, begun, training)
   else
-    y = decoder:run(repeated(begun.value, previous:size(2)), mask, begun.states, training)
+    y = decoder:run(repeated(begun.value, previous:size(2)), mask, begun.states, nil, training)
   end
-  return decoder:score(y, nil, training), mask
+  return decoder.scores(y), mask
 end
 
-local function read_source(self, where, source)
-  source = self.source_words and ops.as_ids(source) or ops.as_real(source)
+-- Kinds as ids (N): ids, or words of the tokenizer.
+local function read_kinds(self, where, source)
+  if type(source) == "string" or type(source) == "table" and vocabularies.kind(source) ~= "items" then
+    local rows = vocabularies.rows(self, where, self.from, source)
+    for i, row in ipairs(rows) do
+      if #row > 1 then error(("%s: sample %d has %d words, a kind is one"):format(where, i, #row), 0) end
+      rows[i] = row[1]
+    end
+    source = rows
+  end
+  return data.attempt(where, ops.as_ids, source)
+end
+
+--- Values as a tensor (N, D), or kinds (N).
+function OneToMany:read_source(where, source, lengths)
+  if lengths then error(where .. " is a value and has no lengths", 0) end
+  source = self.source_words and read_kinds(self, where, source) or data.attempt(where, ops.as_real, source)
   local shape, wanted = source:shape(), self.source_words and 1 or 2
   if #shape ~= wanted or wanted == 2 and shape[2] ~= self.from.features then
     error(("%s is (%s), expected (samples%s)"):format(where, table.concat(shape, ", "),
@@ -119,20 +149,24 @@ local function read_source(self, where, source)
 end
 
 --- Source and target as fit needs them.
-function OneToMany:lesson(who, source, target)
-  local previous, y = teaching.teach(self, who .. ": target", target)
-  return { read_source(self, who .. ": source", source), previous }, y
+function OneToMany:lesson(who, source, target, lengths)
+  local list = lessons.lengths_of(who, self:input_names(), lengths, 2)
+  if list[2] and self.target.vocabulary then error(who .. ": lengths are for targets of vectors", 0) end
+  source = self:read_source(who .. ": source", source, list[1])
+  local previous, y, own = teaching.teach(self, who .. ": target", target)
+  list[2] = list[2] or own
+  return { source, previous }, y, next(list) and list
 end
 
 -- A step of vectors: what was said (B, 1, K), and the states after it, beyond the tape.
 local function step_reals(self, fed, list)
   local _ <close> = ops.tape{ retain_grad = false }
   return ops.no_grad(function()
-    local y, after = self.decoder:run(fed, nil, list, false)
+    local y, after = self.decoder:run(fed, nil, list, nil, false)
     for _, row in ipairs(after) do
       for k, state in ipairs(row) do row[k] = state:clone() end
     end
-    return self.decoder:score(y, nil, false):clone(), after
+    return self.decoder.scores(y):clone(), after
   end)
 end
 
@@ -147,10 +181,10 @@ local function decode_reals(self, begun, steps)
 end
 
 -- Everything at once, where the steps do not depend on what was said.
-local function decode_without_feedback(self, begun, steps)
-  local y = self.decoder:score(self.decoder:run(repeated(begun.value, steps), nil, {}, false), nil, false)
+local function decode_without_feedback(self, begun, steps, unknown)
+  local y = self.decoder.scores((self.decoder:run(repeated(begun.value, steps), nil, {}, nil, false)))
   if not self.target.vocabulary then return y end
-  local rows = ops.argmax_ids(y, 3):totable()
+  local rows = ops.argmax_ids(y + decoding.silence(self, unknown), 3):totable()
   for i, row in ipairs(rows) do
     local ids = {}
     for _, id in ipairs(row) do
@@ -163,13 +197,21 @@ local function decode_without_feedback(self, begun, steps)
 end
 
 --- Sequences for values.
--- @tparam tensor|table source vectors (N, D), or ids (N)
--- @tparam[opt] table given as for encoder_decoder, without `attention`; of vectors and without feedback
--- only `max_length` (the steps; the model's)
+-- @tparam tensor|table source vectors (N, D), or kinds (N): ids, or words of the source's tokenizer
+-- @tparam[opt] table given as for encoder_decoder, without `attention` and `lengths`; of words without
+-- feedback only `max_length` (the model's) and `unknown`, of vectors only `max_length` (the steps)
 -- @treturn table|tensor texts or lists of ids; vectors: a tensor (N, steps, K)
 function OneToMany:decode(source, given)
   local read = decoding.read(self, given)
-  source = read_source(self, "decode: source", source)
+  if not self.target.vocabulary then
+    decoding.refuse_methods(self, given, "a model of vectors takes max_length alone", { max_length = true })
+  elseif not self.feedback then
+    decoding.refuse_methods(self, given, "without feedback each step has its likeliest word",
+      { max_length = true, unknown = true, method = "greedy" })
+  end
+  self.report = {}
+  source = self:read_source("decode: source", source, read.lengths)
+  vocabularies.tell(self, "decode")
   if self.feedback and self.target.vocabulary then
     return (decoding.run(self, source:size(1), function(first, last)
       return self:encode(source:narrow(1, first, last - first + 1))
@@ -178,7 +220,7 @@ function OneToMany:decode(source, given)
   return ops.no_grad(function()
     local begun = self:encode(source)
     local decode = self.feedback and decode_reals or decode_without_feedback
-    return decode(self, begun, read.max_length)
+    return decode(self, begun, read.max_length, read.unknown)
   end)
 end
 

@@ -5,10 +5,14 @@
 -- and have no marks.
 -- @module marea.builders.teaching
 local base = require "marea.model.base"
+local data = require "marea.model.data"
+local inference = require "marea.model.inference"
 local Layer = require "marea.nn.layer"
+local lessons = require "marea.builders.lessons"
 local losses = require "marea.losses"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
+local parts = require "marea.model.parts"
 local recurrent = require "marea.builders.recurrent"
 local registry = require "marea.nn.registry"
 local sequence = require "marea.sequence"
@@ -51,7 +55,7 @@ end
 
 local function teach_words(self, where, target)
   local side = self.target
-  local previous, y = vocabularies.rows(where, side, target), {}
+  local previous, y = vocabularies.rows(self, where, side, target), {}
   for i, row in ipairs(previous) do
     refuse_long(self, where, i, #row)
     y[i] = table.move(row, 1, #row, 1, {})
@@ -62,55 +66,59 @@ local function teach_words(self, where, target)
   return (sequence.pad_sequences(previous, padding)), (sequence.pad_sequences(y, padding))
 end
 
+-- The place of the longest sequence.
+local function longest(lengths)
+  return lengths and math.tointeger(ops.as_real(lengths):argmax():item()) or 1
+end
+
 local function teach_reals(self, where, target)
-  target = ops.as_real(target)
+  local lengths
+  target, lengths = lessons.vectors(where, self.target.features, target)
   local shape = target:shape()
-  if #shape ~= 3 or shape[3] ~= self.target.features then
-    error(("%s is (%s), expected (samples, steps, %d)"):format(where, table.concat(shape, ", "),
-      self.target.features), 0)
-  end
-  refuse_long(self, where, 1, shape[2])
+  refuse_long(self, where, longest(lengths), shape[2])
   local start = ops.zeros{ shape[1], 1, shape[3] }
-  if shape[2] == 1 then return start, target end
-  return ops.concat({ start, target:narrow(2, 1, shape[2] - 1) }, 2), target
+  if shape[2] == 1 then return start, target, lengths end
+  return ops.concat({ start, target:narrow(2, 1, shape[2] - 1) }, 2), target, lengths
 end
 
 --- What the decoder reads and what it is to say.
 -- @treturn tensor (N, T) or (N, T, K)
 -- @treturn tensor of the same shape
+-- @treturn tensor|nil lengths of vectors (N), when they differ
+-- @raise for a target without a word
 function teaching.teach(self, where, target)
   if target == nil then error(where .. " is missing", 0) end
   if self.target.vocabulary then return teach_words(self, where, target) end
   return teach_reals(self, where, target)
 end
 
--- fit, evaluate and train_on_batch of models take what `arrange` makes of source and target.
-local function teach_method(class, name)
-  local method = class[name]
-  class[name] = function(self, source, target, given)
-    if not self.compiled then self:compile{} end
-    local x, y = self:lesson(name, source, target)
-    local validation = given and given.validation_data
-    if type(validation) == "table" and validation[1] ~= nil and validation[2] ~= nil then
-      local copy = {}
-      for key, value in pairs(given) do copy[key] = value end
-      local vx, vy = self:lesson(name .. ": validation", validation[1], validation[2])
-      copy.validation_data = { vx, vy, validation[3] }
-      given = copy
+-- Scores begin with the logarithm of each word's share of the targets (half a time for words that are not
+-- there), as Karpathy (2019, "A recipe for training neural networks") advises: else the first steps teach
+-- those shares through the layers behind, whose tanh saturates, and attention does not learn any more.
+local function start_from_shares(self, y)
+  local scores = self.decoder.scores
+  local weights = scores:get_weights()
+  if weights[2]:square():sum():item() > 0 then return end
+  local counts, total = {}, 0
+  for id = 0, scores.units - 1 do counts[id + 1] = 0.5 end
+  for _, row in ipairs(y:totable()) do
+    for _, id in ipairs(row) do
+      if id ~= 0 then counts[id + 1] = counts[id + 1] + 1 end
     end
-    return method(self, x, y, given)
   end
+  for _, count in ipairs(counts) do total = total + count end
+  for i, count in ipairs(counts) do counts[i] = math.log(count / total) end
+  scores:set_weights{ weights[1], ops.tensor(counts) }
 end
 
 -- fit, evaluate, train_on_batch and compile of a class.
 local function extend_training(class)
-  for _, name in ipairs{ "fit", "evaluate", "train_on_batch" } do teach_method(class, name) end
+  lessons.extend(class)
   local compile = class.compile
   --- As for Sequential; the loss is that of what is said (cross-entropy of words, mean squared error of
   -- reals) and the optimizer "adam" where they are not given.
   function class:compile(given)
-    local read = {}
-    for key, value in pairs(given or {}) do read[key] = value end
+    local read = lessons.options("compile", given)
     read.optimizer = read.optimizer or "adam"
     if read.loss == nil then
       read.loss = self.target.vocabulary and losses.SparseCategoricalCrossentropy{ from_logits = true }
@@ -129,6 +137,42 @@ function interface.output_names() return { "target" } end
 
 function interface.fixed_width() return false end
 
+function interface:before_fit(y)
+  if self.target.vocabulary and self.bias_from_shares then start_from_shares(self, y) end
+end
+
+--- The inputs of ids, by whose lengths fit can gather samples.
+function interface:bucket_inputs()
+  if not self.decoder.words then return {} end
+  return self.source_words and self.source_words.mask_zero and { 1, 2 } or { 2 }
+end
+
+-- What the decoder reads: a tensor, rows of ids that begin with the start mark, texts, or vectors.
+local function read_previous(self, where, previous)
+  if ops.is_tensor(previous) or type(previous) ~= "table" then return previous end
+  if not self.target.vocabulary then return lessons.vectors(where, self.target.features, previous) end
+  if vocabularies.kind(previous) ~= "items" then return (teach_words(self, where, previous)) end
+  return (data.attempt(where, sequence.pad_sequences, previous, { padding = "post" }))
+end
+
+--- What the decoder says after each step of `previous`, of which the truth is known: scores (B, T, ids), or
+-- vectors (B, T, K).
+-- @tparam table x { source, previous }, or by these names: the source as for fit; what the decoder reads, as
+-- ids that begin with the start mark (`model.target.start_id`), texts (the mark is added), or vectors
+-- @tparam[opt] table given as for a model's predict
+function interface:predict(x, given)
+  local read, names = lessons.options("predict", given), self:input_names()
+  local list, lengths = parts.list("predict", "x", names, x), lessons.lengths_of("predict", names, read.lengths, 1)
+  self.report = {}
+  list[1], lengths[1] = self:read_source("predict: source", list[1], lengths[1])
+  local own
+  list[2], own = read_previous(self, "predict: previous", list[2])
+  lengths[2] = lengths[2] or own
+  read.lengths = next(lengths) and lengths
+  vocabularies.tell(self, "predict", read.verbose)
+  return inference.predict(self, list, read)
+end
+
 function interface:head_shapes() return { { -1, -1, self.target_size } } end
 
 function interface:output_shape(shapes) return { shapes[2][1], shapes[2][2], self.target_size } end
@@ -146,14 +190,14 @@ end
 
 --- A class of models with a decoder.
 --
--- It has `make()` → its layers in order, `build_weights`, `declared_shape`, `forward` and `lesson(who,
--- source, target)` → x, y.
+-- It has `make()` → its layers in order, `build_weights`, `declared_shape`, `forward`, `read_source(where,
+-- source, lengths)` → a tensor, its lengths, and `lesson` (see marea.builders.lessons).
 -- @tparam string name
 -- @tparam table declared options of its own
 function teaching.class(name, declared)
   for option, default in pairs(recurrent.options) do declared[option] = default end
   declared.source, declared.target = options.required, options.required
-  declared.max_length, declared.scheduled_sampling = 50, 0
+  declared.max_length, declared.scheduled_sampling, declared.bias_from_shares = 50, 0, true
   local class = Layer:extend(name, { builtin = true, masking = "pass", takes_list = true, options = declared })
   base(class)
   extend_training(class)
@@ -164,6 +208,7 @@ function teaching.class(name, declared)
     self.from, self.source = vocabularies.read(name, "source", self.source), nil
     self.target = vocabularies.read(name, "target", self.target)
     self.max_length = options.integer(name, "max_length", self.max_length)
+    options.boolean(name, "bias_from_shares", self.bias_from_shares)
     read_schedule(self)
     self.layers = self:make()
     self.children = self.layers
@@ -176,7 +221,13 @@ function teaching.class(name, declared)
   return class
 end
 
---- What the decoder's recurrent layers give for a target, by teacher forcing or in part by itself.
+--- The masks of source and previous steps that a call gives or its lengths say, maybe with gaps.
+function teaching.masks(self, x, call)
+  if not call then return {} end
+  return call.mask or call.lengths and self:read_mask(x, { lengths = call.lengths }) or {}
+end
+
+--- What the decoder makes its scores of for a target, by teacher forcing or in part by itself.
 -- @tparam table self the model
 -- @tparam tensor previous what comes before each step of the target
 -- @tparam tensor|nil mask of it
@@ -186,7 +237,7 @@ function teaching.run(self, previous, mask, begun, training)
   if rate > 0 then
     return self.decoder:run_scheduled(previous, mask, begun.states, begun.memory, rate)
   end
-  return (self.decoder:run(previous, mask, begun.states, training))
+  return (self.decoder:run(previous, mask, begun.states, begun.memory, training))
 end
 
 --- Raises when the decoder is given more steps than its maximum and the start mark.

@@ -17,13 +17,16 @@ end
 -- With bucket_lengths, pools of 50 batches are sorted by length; with shuffle, the pools are random and so
 -- is the order of the batches, of which the short last one stays last.
 -- @tparam integer rows
--- @tparam table given `shuffle`, `batch_size`, `bucket_lengths` (an int32 tensor when bucketing)
+-- @tparam table given `shuffle`, `batch_size`, `bucket_lengths` (an int32 tensor when bucketing),
+-- `bucket_ties` (another one, which orders rows of one length)
 -- @tparam stream stream
 function batches.order(rows, given, stream)
   local order = given.shuffle and stream:permutation(rows) or nil
   if not given.bucket_lengths then return order end
   order = order or ops.arange(0, rows - 1, 1, { dtype = "int32" })
-  ops.bucket_sort(order, given.bucket_lengths, bucket_batches * given.batch_size)
+  local pool = bucket_batches * given.batch_size
+  if given.bucket_ties then ops.bucket_sort(order, given.bucket_ties, pool) end -- sorting is stable
+  ops.bucket_sort(order, given.bucket_lengths, pool)
   if given.shuffle then ops.bucket_shuffle(order, given.batch_size, stream) end
   return order
 end
@@ -53,6 +56,15 @@ local function narrow_time(tensor, width, first, last)
   return tensor:narrow(2, first, last - first + 1)
 end
 
+local function trim_targets(batch, width, first, last)
+  for _, kind in ipairs{ "y", "weight" } do
+    local tensor = batch[kind]
+    if tensor and #tensor:shape() > 1 then
+      batch[kind] = narrow_time(tensor, width, first, last)
+    end
+  end
+end
+
 --- Cuts the columns off a batch that are padding in all its rows; for models that mask it, to which
 -- they make no difference.
 -- @tparam table batch
@@ -61,13 +73,20 @@ function batches.trim(batch, timed)
   local width = batch.x:size(2)
   local first, last = used_columns_of(batch)
   batch.x = narrow_time(batch.x, width, first, last)
-  if not timed then return end
-  for _, kind in ipairs{ "y", "weight" } do
-    local tensor = batch[kind]
-    if tensor and #tensor:shape() > 1 then
-      batch[kind] = narrow_time(tensor, width, first, last)
-    end
+  if timed then trim_targets(batch, width, first, last) end
+end
+
+--- The same for models that read several inputs of ids: each is cut to its own longest row.
+-- @tparam table batch
+-- @tparam {integer,...} inputs those that are ids; the targets have the steps of the last one
+function batches.trim_inputs(batch, inputs)
+  local x = table.move(batch.x, 1, #batch.x, 1, {})
+  for _, i in ipairs(inputs) do
+    local width, first, last = x[i]:size(2), used_columns(x[i])
+    x[i] = narrow_time(x[i], width, first, last)
+    if i == inputs[#inputs] then trim_targets(batch, width, first, last) end
   end
+  batch.x = x
 end
 
 return batches

@@ -42,11 +42,16 @@ function data.encode_texts(model, texts)
     padding = model.padding, truncating = model.truncating }))
 end
 
+--- f(…), whose error begins with `who` and not with a place in the library's files.
+function data.attempt(who, f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  error(("%s: %s"):format(who, (tostring(results[2]):gsub("^[^:]*:%d+: ", ""))), 0)
+end
+
 -- A table as a tensor; the error says of which argument.
 local function as_tensor(who, what, t, given)
-  local ok, x = pcall(ops.tensor, t, given)
-  if not ok then error(("%s: %s: %s"):format(who, what, (x:gsub("^[^:]*:%d+: ", ""))), 0) end
-  return x
+  return data.attempt(who .. ": " .. what, ops.tensor, t, given)
 end
 
 -- One input as a tensor: a tensor, a nested table of numbers, or texts for a model with a tokenizer.

@@ -116,7 +116,7 @@ function inference.predict_text(model, texts, given)
   if type(texts) ~= "table" or #texts == 0 then
     error("predict_text: expects a list of texts, got " .. options.show(texts), 0)
   end
-  return inference.predict(model, data.encode_texts(model, texts), given)
+  return model:predict(texts, given)
 end
 
 --- The class of each sample as a table of ids from 0: the largest output or, with one output, 1
@@ -125,7 +125,7 @@ function inference.predict_classes(model, x, given)
   if #model:output_names() > 1 then
     error("predict_classes: the model has several outputs; use predict and argmax", 0)
   end
-  local p = inference.predict(model, x, given)
+  local p = model:predict(x, given)
   local shape = p:shape()
   if shape[#shape] > 1 then return ops.argmax_ids(p, #shape):totable() end
   shape[#shape] = nil

@@ -117,7 +117,11 @@ local function run_epoch(model, set, read, run)
   heads.reset(model)
   for i = 1, run.steps do
     local batch = data.batch(set, i, read.batch_size, order)
-    if read.trim then batches.trim(batch, read.timed) end
+    if read.trim_inputs then
+      batches.trim_inputs(batch, read.trim_inputs)
+    elseif read.trim then
+      batches.trim(batch, read.timed)
+    end
     local where = (" in epoch %d, batch %d of %d"):format(run.epoch, i, run.steps)
     local take = read.tbptt and truncated.step or step
     local value, norm, problem = take(model, batch, where, read.tbptt)
@@ -169,9 +173,23 @@ local function run_epochs(model, set, validation, read, run)
   end
 end
 
+-- Of the inputs that a model names, the last decides first; it has the steps of the targets.
+local function prepare_input_buckets(model, set, read)
+  local inputs = model.bucket_inputs and model:bucket_inputs() or {}
+  local has_lengths = false -- of what would be cut
+  for _, i in ipairs(inputs) do has_lengths = has_lengths or set.lengths ~= nil and set.lengths[i] ~= nil end
+  if #inputs == 0 or has_lengths then
+    error("fit: bucket_by_length serves models with one input, and builders whose decoder reads words, "
+      .. "without lengths", 0)
+  end
+  read.bucket_lengths = batches.lengths(set.x[inputs[#inputs]])
+  if #inputs > 1 then read.bucket_ties = batches.lengths(set.x[inputs[1]]) end
+  read.trim, read.trim_inputs = true, inputs
+end
+
 local function prepare_buckets(model, set, read)
   if not read.bucket_by_length then return end
-  if set.inputs > 1 then error("fit: bucket_by_length serves models with one input", 0) end
+  if set.inputs > 1 then return prepare_input_buckets(model, set, read) end
   local ids = set.x:dtype() == "int32" and #set.x:shape() == 2
   if not set.lengths and not ids then
     error("fit: bucket_by_length needs lengths, or x as (batch, time) of ids padded with 0", 0)
@@ -202,7 +220,8 @@ end
 -- { x, y[, sample_weight], lengths = … }, `shuffle` true, `class_weight` { [id] = weight } (for one output),
 -- `sample_weight` (N) or (N,T), `lengths` (N; the first so many steps of each row are real, and
 -- layers get the mask that says so), `bucket_by_length` false (batches of like lengths, by `lengths`
--- or by the ids that are not 0), `tbptt` (steps, or { k1 =, k2 = }: long sequences in windows, an update
+-- or by the ids that are not 0; of a builder with a decoder first by the targets, then by the sources),
+-- `tbptt` (steps, or { k1 =, k2 = }: long sequences in windows, an update
 -- every k1 steps from a gradient over the last k2; see marea.model.truncated), `callbacks`, `verbose` 1.
 -- When initial_epoch is the epoch at which training stopped (`model.epoch`), callbacks of the same kinds go
 -- on with their state.
