@@ -226,6 +226,71 @@ describe("an ensemble", function()
       differing, two)
   end)
 
+  it("refuses members that have learnt up to different months, naming them", function()
+    local a, b = member(1), member(2)
+    a:fit(series:slice(1, 84))
+    b:fit(train)
+    local ensemble = Ensemble{ a, b }
+    local message = "the members' training parts end at different rows or values (member 1 at 2016-12, "
+      .. "member 2 at 2017-12); fit the ensemble"
+    assert.fails("forecast: " .. message, ensemble.forecast, ensemble)
+    assert.fails("evaluate: " .. message, ensemble.evaluate, ensemble, test)
+    assert.fails("save: " .. message, ensemble.save, ensemble, "unwritten")
+    a:fit(train)
+    assert.are.equal("2018-01", ensemble:forecast().dates[1])
+    -- Without dates the last values tell.
+    local down, up = {}, {}
+    for t = 1, 40 do down[t], up[t] = math.sin(t) - t, math.sin(t) + t end
+    a:fit(Series{ down, names = { "sales" } })
+    b:fit(Series{ up, names = { "sales" } })
+    assert.fails("member 1 at row 40, member 2 at row 40", ensemble.forecast, ensemble)
+  end)
+
+  it("refuses a file whose members end apart", function()
+    file_of(fitted("mean"), function(path)
+      local model = assert(marea.load(path))
+      local copy = marea.json.decode(model.extra.ensemble)
+      copy.members[2].fitted.to = "2016-12"
+      model.extra.ensemble = marea.json.encode(copy)
+      assert(model:save(path))
+      local loaded, message = timeseries.load(path)
+      assert.is_nil(loaded)
+      assert.is_truthy(message:find("member 2 at 2016-12", 1, true), message)
+    end)
+  end)
+
+  it("changes all members or none", function()
+    local a, b = member(1, { lookback = 2 }), member(2, { lookback = 20 })
+    local ensemble = Ensemble{ a, b }
+    assert.fails("the series has 15 rows", ensemble.fit, ensemble, series:slice(1, 15))
+    assert.fails("member 1 is not fitted", ensemble.forecast, ensemble)
+    ensemble:fit(train)
+    local before = ensemble:forecast()
+    assert.fails("the series has 15 rows", ensemble.fit, ensemble, series:slice(1, 15))
+    assert.are.same({ before.mean, before.dates }, { ensemble:forecast().mean, ensemble:forecast().dates })
+  end)
+
+  it("knows whose scores it has", function()
+    local function judged(ensemble)
+      return tostring(ensemble:forecast()):find("judged on", 1, true) ~= nil
+    end
+    local ensemble = fitted("mean")
+    local scores = ensemble:evaluate(test)
+    file_of(ensemble, function(path)
+      local loaded = assert(timeseries.load(path))
+      assert.are.equal(tostring(scores), tostring(loaded.scores))
+      assert.is_true(judged(loaded))
+    end)
+    ensemble.members[2]:fit(train)
+    assert.is_false(judged(ensemble))
+    file_of(ensemble, function(path) assert.is_false(judged(assert(timeseries.load(path)))) end)
+    ensemble:evaluate(test)
+    assert.is_true(judged(ensemble))
+    ensemble:fit(train)
+    assert.is_nil(ensemble.scores)
+    assert.is_false(judged(ensemble))
+  end)
+
   it("refuses to judge members from different origins", function()
     local ensemble = Ensemble{ member(1), member(2, { lookback = 9 }) }
     ensemble:fit(train)

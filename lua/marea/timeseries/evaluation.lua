@@ -7,12 +7,10 @@ local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local preparing = require "marea.timeseries.preparing"
 local rolling = require "marea.timeseries.rolling"
+local Scores = require "marea.timeseries.scores"
 local windows = require "marea.timeseries.windows"
 
 local evaluation = {}
-
-local Scores = { __name = "marea scores" }
-Scores.__index = Scores
 
 -- Baselines ---------------------------------------------------------------------------------------
 
@@ -57,8 +55,6 @@ function baselines.mean(values, origins, horizon)
   local means = ops.tensor(result):reshape{ #origins, 1, values:size(2) }
   return means * ops.ones{ 1, horizon, 1 }
 end
-
-local order = { "seasonal naive", "naive", "drift", "mean" }
 
 -- Errors ------------------------------------------------------------------------------------------
 
@@ -192,7 +188,7 @@ local function measure(seen, read)
   local function in_units(x) return unit and x / unit or x end
   local scores = errors_of(in_units(actual), in_units(predicted))
   scores.baselines, scores.by_horizon = {}, by_horizon(in_units(actual), in_units(predicted))
-  for _, name in ipairs(order) do
+  for _, name in ipairs(Scores.baselines) do
     local p = baselines[name](seen.targets.values, seen.origins, read.horizon, seen.targets.period)
     scores.baselines[name] = p and errors_of(in_units(actual), in_units(p))
   end
@@ -207,7 +203,7 @@ end
 
 --- The scores of what evaluation.foresee returned.
 function evaluation.score(seen, read)
-  local scores = setmetatable(measure(seen, read), Scores)
+  local scores = Scores.of(measure(seen, read))
   scores.windows, scores.horizon, scores.units = #seen.origins, read.horizon, read.units
   scores.first, scores.last = seen.first, seen.last
   local reference = scores.baselines["seasonal naive"]
@@ -222,39 +218,6 @@ function evaluation.evaluate(self, part, given)
   local scores = evaluation.score(evaluation.foresee(self, part, read), read)
   if not read.in_sample then self.scores = scores end
   return scores
-end
-
---- One line: the error beside the reference's, and the skill score 1 - RMSE / RMSE of the seasonal
--- naive forecast.
-function Scores:summary()
-  local reference = self.baselines[self.reference]
-  return ("judged on %d windows, %s … %s: RMSE %.4g, %s %.4g, skill score %s"):format(self.windows,
-    self.first, self.last, self.rmse, self.reference, reference.rmse,
-    self.skill and ("%.3f"):format(self.skill) or "not defined")
-end
-
-function Scores:__tostring()
-  local lines = { ("%d windows, horizon %d, %s … %s%s"):format(self.windows, self.horizon, self.first,
-    self.last, self.units == "scaled" and "; in deviations of the training part" or "") }
-  lines[2] = ("%-16s %10s %10s %10s %12s"):format("", "RMSE", "MAE", "MSE", "skill score")
-  local reference = self.baselines[self.reference].rmse
-  local function row(name, e)
-    local s = metrics.skill(e.rmse, reference)
-    lines[#lines + 1] = ("%-16s %10.4g %10.4g %10.4g %12s"):format(name, e.rmse, e.mae, e.mse,
-      s and ("%.3f"):format(s) or "-")
-  end
-  row("this forecaster", self)
-  for _, name in ipairs(order) do
-    if self.baselines[name] then row(name, self.baselines[name]) end
-  end
-  lines[#lines + 1] = ("skill score: 1 - RMSE / RMSE of the %s forecast%s%s"):format(self.reference,
-    self.mape and ("; MAPE %.2f%%"):format(self.mape) or "",
-    self.mase and ("; MASE %.3f"):format(self.mase) or "")
-  if self.coverage then
-    lines[#lines + 1] = ("intervals of %g%% hold %.1f%% of the values; mean width %.4g"):format(
-      100 * self.level, 100 * self.coverage, self.width)
-  end
-  return table.concat(lines, "\n")
 end
 
 return evaluation

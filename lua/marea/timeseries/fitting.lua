@@ -7,6 +7,7 @@ local native = require "marea.native"
 local ops = require "marea.ops"
 local optim = require "marea.optim"
 local options = require "marea.nn.options"
+local Pipeline = require "marea.timeseries.pipeline"
 local preparing = require "marea.timeseries.preparing"
 local registry = require "marea.nn.registry"
 local rolling = require "marea.timeseries.rolling"
@@ -263,8 +264,21 @@ local function kept_residuals(self, residuals, unseen)
   return residuals:totable()
 end
 
---- See Forecaster:fit.
-function fitting.fit(self, series, given)
+-- A forecaster of the same options, which may learn without that one's knowledge.
+local function draft(self)
+  local new = setmetatable({}, getmetatable(self))
+  for name, value in pairs(self) do new[name] = value end
+  for _, name in ipairs{ "pipeline", "others_pipeline", "known_pipeline" } do
+    new[name] = self[name] and Pipeline(self[name].stages)
+  end
+  return new
+end
+
+--- Learns as Forecaster:fit does, but leaves the forecaster as it is.
+-- @treturn Forecaster one of the same options that has learnt, for `adopt`
+-- @treturn History
+function fitting.learn(self, series, given)
+  self = draft(self)
   local read = read_options(given)
   series:require_whole("fit")
   lay_out(self, series)
@@ -299,6 +313,19 @@ function fitting.fit(self, series, given)
     residuals = residuals_of(self, prepared, train)
   end
   self.residuals = kept_residuals(self, residuals, read.validation ~= nil)
+  return self, history
+end
+
+--- Takes over what another one of the same options has learnt; scores were those of the old network.
+function fitting.adopt(self, learnt)
+  for name, value in pairs(learnt) do self[name] = value end
+  self.scores = nil
+end
+
+--- See Forecaster:fit. A fit that fails changes nothing.
+function fitting.fit(self, series, given)
+  local learnt, history = fitting.learn(self, series, given)
+  fitting.adopt(self, learnt)
   return history
 end
 

@@ -10,6 +10,7 @@ local Model = require "marea.model.functional"
 local nn = require "marea.nn"
 local options = require "marea.nn.options"
 local Pipeline = require "marea.timeseries.pipeline"
+local Scores = require "marea.timeseries.scores"
 local Series = require "marea.timeseries.series"
 
 local storage = {}
@@ -39,6 +40,7 @@ local function describe(self)
   end
   for _, name in ipairs(kept) do description[name] = self[name] end
   for _, name in ipairs(span) do description.fitted[name] = self.fitted[name] end
+  description.scores = self.scores and self.scores:describe()
   return description
 end
 
@@ -67,8 +69,9 @@ function storage.save_ensemble(self, path)
   local model, names = branches(self)
   local members = json.array{}
   for i, member in ipairs(self.members) do members[i] = describe(member) end
+  local scores = self:valid_scores()
   model.extra = { ensemble = json.encode{ version = VERSION, combine = self.combine, names = names,
-    members = members } }
+    members = members, scores = scores and scores:describe() } }
   return checkpoint.save(model, path)
 end
 
@@ -175,6 +178,7 @@ local function restore(network, d)
   end
   self.residuals = restore_residuals(d.residuals, self.horizon, #self.roles.targets)
   self.history = restore_series(d.history)
+  self.scores = d.scores and Scores.restore(d.scores)
   return self
 end
 
@@ -189,7 +193,10 @@ local function restore_ensemble(model, d)
     if not networks[name] or type(d.members[i]) ~= "table" then refuse("member %d is malformed", i) end
     given[i] = restore(networks[name], d.members[i])
   end
-  return Ensemble(given)
+  local ensemble = Ensemble(given)
+  Ensemble.require_fitted(ensemble, "load")
+  if d.scores then ensemble:set_scores(Scores.restore(d.scores)) end
+  return ensemble
 end
 
 --- The forecaster, or the ensemble, of a file that its `save` wrote.
