@@ -2,6 +2,7 @@
 -- @module marea.timeseries.evaluation
 local continuation = require "marea.timeseries.continuation"
 local forecast = require "marea.timeseries.forecast"
+local leakage = require "marea.timeseries.leakage"
 local metrics = require "marea.timeseries.metrics"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -97,24 +98,7 @@ local function coverage_of(actual, low, high)
   return ops.mean(inside):item(), ops.mean(high - low):item()
 end
 
--- Leakage -----------------------------------------------------------------------------------------
-
--- Raises when the part's targets begin within what the forecaster has learnt from.
-local function check_unseen(self, part)
-  local fitted = self.fitted
-  local seen
-  if part.times and fitted.last_time then
-    seen = part.times[1] <= fitted.last_time and part.times[part.rows] >= fitted.first_time
-  else
-    local root = rawget(part, "root") or part
-    seen = fitted.root == root and part.first <= fitted.last
-  end
-  if seen then
-    error(("evaluate: leakage: transforms and network have learnt from %s … %s (%d rows), the part to "
-      .. "be judged begins at %s; fit on what lies before it, or say in_sample = true"):format(
-      fitted.from, fitted.to, fitted.rows, part:date(1)), 0)
-  end
-end
+-- The part ----------------------------------------------------------------------------------------
 
 -- The part with everything before it (the baselines look further back than the network), and the
 -- number of rows before.
@@ -161,7 +145,7 @@ end
 -- @treturn table { targets = Series with what lies before, origins = its 0-based rows, `first` and `last`
 -- date of what is forecast, actual, predicted (N,H,C), low, high (lists, with `level`), unit }
 function evaluation.foresee(self, part, read)
-  if not read.in_sample then check_unseen(self, part) end
+  if not read.in_sample then leakage.check_unseen(self, part) end
   part:require_whole("evaluate")
   local longer, before = with_history(self, part)
   local prepared = preparing.table(self, longer)

@@ -2,6 +2,7 @@
 -- @module marea.timeseries.fitting
 local callbacks = require "marea.callbacks"
 local continuation = require "marea.timeseries.continuation"
+local leakage = require "marea.timeseries.leakage"
 local losses = require "marea.losses"
 local native = require "marea.native"
 local ops = require "marea.ops"
@@ -11,10 +12,12 @@ local Pipeline = require "marea.timeseries.pipeline"
 local preparing = require "marea.timeseries.preparing"
 local registry = require "marea.nn.registry"
 local rolling = require "marea.timeseries.rolling"
+local Series = require "marea.timeseries.series"
 
 local fitting = {}
 
 local MOST_RESIDUALS <const> = 50000 -- numbers that are kept for intervals
+local FEWEST_ROWS <const> = 16 -- that are kept of the training part
 
 local function read_options(given)
   local read = options.read("fit", given, { epochs = 100, batch_size = 32, verbose = 0,
@@ -23,6 +26,7 @@ local function read_options(given)
   read.folds = options.integer("fit", "folds", read.folds, 0)
   if read.folds == 1 then error("fit: folds must be 0 or at least 2, got 1", 0) end
   options.number("fit", "validation_split", read.validation_split, 0, 1)
+  read.validation = read.validation and Series.of(read.validation)
   if read.patience ~= nil then
     read.patience = options.integer("fit", "patience", read.patience, 0)
     if not read.validation and read.validation_split == 0 then
@@ -48,15 +52,16 @@ local function lay_out(self, series)
   self.unknown = #roles.targets + #roles.others
 end
 
-local function fit_transforms(self, series)
-  local roles = self.roles
+-- Scalers and bases learn from the first `rows` rows.
+local function fit_transforms(self, series, rows)
+  local roles, part = self.roles, series:slice(1, rows)
   for _, stage in ipairs(self.pipeline.stages) do
     if stage.anchored then stage.period = series.period end
   end
-  self.pipeline:fit(series:select(roles.targets))
-  if #roles.others > 0 then self.others_pipeline:fit(series:select(roles.others)) end
+  self.pipeline:fit(part:select(roles.targets))
+  if #roles.others > 0 then self.others_pipeline:fit(part:select(roles.others)) end
   if self.known_pipeline and #roles.known > 0 then
-    self.known_pipeline:fit(series:select(roles.known))
+    self.known_pipeline:fit(part:select(roles.known))
   end
   self.lost = math.max(self.lost, self.pipeline.lost)
 end
@@ -114,10 +119,23 @@ local function samples(self, prepared, origins, info, by_step)
   return { x, answers_of(self, y, info, by_step) }
 end
 
+-- How many of the last windows are held out.
+local function count_held(windows, share)
+  return share > 0 and math.max(1, math.floor(windows * share + 0.5)) or 0
+end
+
+-- The rows before the first target that is held out, from which transforms may learn.
+local function rows_to_learn(self, series, share)
+  local windows = series.rows - self.lost - self.lookback - self.horizon + 1
+  local held = count_held(windows, share)
+  if held == 0 or windows - held < self.horizon then return series.rows end -- too short is told later
+  return series.rows - held - self.horizon + 1
+end
+
 -- The origins to learn from and those held out. Between them are `horizon - 1` that belong to
 -- neither, because their targets would be in both.
 local function split_origins(self, origins, share)
-  local held = share > 0 and math.max(1, math.floor(#origins * share + 0.5)) or 0
+  local held = count_held(#origins, share)
   if held == 0 then return origins, {} end
   local last = #origins - held - (self.horizon - 1)
   if last < 1 then
@@ -154,14 +172,6 @@ local function check_length(self, series, prepared)
   end
 end
 
--- Validation after training in time, never before or within it.
-local function check_order(part, series)
-  if part.times and series.times and part.times[1] <= series.times[series.rows] then
-    error(("fit: the validation part begins at %s, the training part ends at %s: leakage"):format(
-      part:date(1), series:date(series.rows)), 0)
-  end
-end
-
 -- What was right minus what was answered, on the transformed scale: up to so many windows.
 local function residuals_of(self, prepared, origins)
   local width = self.horizon * #self.roles.targets
@@ -189,20 +199,18 @@ local function describe(self, prepared, train, held, held_table)
     lines[#lines + 1] = "  first  " .. window_text(self, held_table, held[1])
     lines[#lines + 1] = "  last   " .. window_text(self, held_table, held[#held])
   end
-  lines[#lines + 1] = "transforms, fitted on the training part: " .. tostring(self.pipeline)
   return table.concat(lines, "\n")
 end
 
--- What is remembered of the training part: its span, and the rows that a forecast starts from.
-local function remember(self, series)
-  local first = math.max(1, series.rows - self.lost - self.lookback + 1)
+-- What is remembered of the training part: its span, and its last rows: those that a forecast starts
+-- from, and enough to show a season beside it, and to tell the series from others.
+local function remember(self, series, validation)
+  local count = math.max(self.lost + self.lookback, series.period, FEWEST_ROWS)
+  local first = math.max(1, series.rows - count + 1)
   if self.pipeline.anchored then first = 1 end
   self.history = series:slice(first, series.rows)
-  self.fitted = { root = rawget(series, "root") or series, first = series.first,
-    last = series.first + series.rows - 1,
-    first_time = series.times and series.times[1],
-    last_time = series.times and series.times[series.rows],
-    from = series:date(1), to = series:date(series.rows), rows = series.rows }
+  self.fitted = leakage.span_of(series)
+  self.fitted.validation = validation and leakage.span_of(validation)
 end
 
 -- A second fit must not go on with the first one's moments.
@@ -282,17 +290,18 @@ function fitting.learn(self, series, given)
   local read = read_options(given)
   series:require_whole("fit")
   lay_out(self, series)
-  if series.rows > self.lost then fit_transforms(self, series) end
+  local rows = rows_to_learn(self, series, read.validation_split)
+  if series.rows > self.lost then fit_transforms(self, series, rows) end
   local prepared = preparing.table(self, series)
   check_length(self, series, prepared)
-  remember(self, series)
+  remember(self, series, read.validation)
   self.reads_future = self.strategy == "encoder_decoder"
     or self.strategy == "direct" and prepared.z:size(2) > self.unknown
   local train, held = split_origins(self, rolling.origins(self, prepared, 1, self.horizon),
     read.validation_split)
   local held_table = prepared
   if read.validation then
-    check_order(read.validation, series)
+    leakage.check_order(read.validation, series, self.roles.targets)
     held_table, held = validation_table(self, read.validation)
   end
   if self.seed then
@@ -302,6 +311,7 @@ function fitting.learn(self, series, given)
   local network, by_step = new_network(self, info)
   self.network = network
   self.report = describe(self, prepared, train, held, held_table)
+    .. ("\ntransforms, fitted on %s … %s: %s"):format(series:date(1), series:date(rows), self.pipeline)
   local held_samples = #held > 0 and samples(self, held_table, held, info, by_step) or nil
   local history = run(self, samples(self, prepared, train, info, by_step), held_samples, read)
   local residuals
@@ -312,7 +322,7 @@ function fitting.learn(self, series, given)
   else
     residuals = residuals_of(self, prepared, train)
   end
-  self.residuals = kept_residuals(self, residuals, read.validation ~= nil)
+  self.residuals = kept_residuals(self, residuals, #held > 0)
   return self, history
 end
 

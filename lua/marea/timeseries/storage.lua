@@ -6,6 +6,7 @@ local Ensemble = require "marea.timeseries.ensemble"
 local Forecaster = require "marea.timeseries.forecaster"
 local frequency = require "marea.timeseries.frequency"
 local json = require "marea.json"
+local leakage = require "marea.timeseries.leakage"
 local Model = require "marea.model.functional"
 local nn = require "marea.nn"
 local options = require "marea.nn.options"
@@ -18,7 +19,6 @@ local storage = {}
 local VERSION <const> = 1
 local kept = { "lookback", "horizon", "strategy", "normalize", "encoding", "independent", "quantiles",
   "calendar", "lost", "unknown", "reads_future", "median" }
-local span = { "first_time", "last_time", "first", "last", "rows", "from", "to" }
 
 local function describe_series(series)
   local known = json.array{}
@@ -29,17 +29,25 @@ local function describe_series(series)
     kind = series.kind, frequency = series.frequency, period = series.period }
 end
 
+local function describe_span(span)
+  local result = {}
+  for _, name in ipairs(leakage.span) do result[name] = span[name] end
+  return result
+end
+
 local function describe(self)
   local description = { version = VERSION, roles = { targets = json.array(self.roles.targets),
     others = json.array(self.roles.others), known = json.array(self.roles.known) },
     pipeline = self.pipeline:get_config(), history = describe_series(self.history),
-    residuals = self.residuals, fitted = {} }
+    residuals = self.residuals }
   if #self.roles.others > 0 then description.others = self.others_pipeline:get_config() end
   if self.known_pipeline and #self.roles.known > 0 then
     description.known = self.known_pipeline:get_config()
   end
   for _, name in ipairs(kept) do description[name] = self[name] end
-  for _, name in ipairs(span) do description.fitted[name] = self.fitted[name] end
+  description.fitted = describe_span(self.fitted)
+  local validation = self.fitted.validation
+  description.fitted.validation = validation and describe_span(validation)
   description.scores = self.scores and self.scores:describe()
   return description
 end
@@ -152,6 +160,21 @@ local function restore_quantiles(given)
   return given
 end
 
+local function restore_span(given)
+  if type(given) ~= "table" then refuse("what was learnt from is malformed") end
+  local result = {}
+  for _, name in ipairs{ "first", "last", "rows" } do
+    result[name] = whole(given[name], name, math.mininteger)
+  end
+  for _, name in ipairs{ "first_time", "last_time" } do
+    result[name] = given[name] and whole(given[name], name, math.mininteger)
+  end
+  if (result.first_time == nil) ~= (result.last_time == nil) then refuse("last_time is malformed") end
+  result.from, result.to = table.unpack(texts({ given.from, given.to }, "what was learnt from"))
+  if not (result.from and result.to) then refuse("what was learnt from is malformed") end
+  return result
+end
+
 -- A forecaster as the constructor makes it, with what it had learnt.
 local function restore(network, d)
   if d.version ~= VERSION then
@@ -169,13 +192,8 @@ local function restore(network, d)
   self.lost = whole(d.lost, "lost", 0)
   self.unknown = #self.roles.targets + #self.roles.others
   self.reads_future = d.reads_future == true
-  self.network, self.fitted = network, {}
-  for _, name in ipairs(span) do self.fitted[name] = d.fitted[name] end
-  for _, name in ipairs{ "first_time", "last_time", "first", "last", "rows" } do
-    if self.fitted[name] ~= nil then
-      self.fitted[name] = whole(self.fitted[name], name, math.mininteger)
-    end
-  end
+  self.network, self.fitted = network, restore_span(d.fitted)
+  self.fitted.validation = d.fitted.validation and restore_span(d.fitted.validation)
   self.residuals = restore_residuals(d.residuals, self.horizon, #self.roles.targets)
   self.history = restore_series(d.history)
   self.scores = d.scores and Scores.restore(d.scores)
