@@ -189,6 +189,7 @@ function methods:forecast(horizon, given)
   local result = items[1]
   local mean, low, high = combined(self, items, "mean"), combined(self, items, "low"),
     combined(self, items, "high")
+  for _, item in ipairs(items) do result.flatters = result.flatters or item.flatters end
   result.mean, result.low, result.high, result.scores = mean, low, high, self:valid_scores()
   return result
 end

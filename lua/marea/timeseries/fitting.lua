@@ -11,20 +11,33 @@ local options = require "marea.nn.options"
 local Pipeline = require "marea.timeseries.pipeline"
 local preparing = require "marea.timeseries.preparing"
 local registry = require "marea.nn.registry"
+local residuals = require "marea.timeseries.residuals"
 local rolling = require "marea.timeseries.rolling"
 local Series = require "marea.timeseries.series"
 
 local fitting = {}
 
-local MOST_RESIDUALS <const> = 50000 -- numbers that are kept for intervals
 local FEWEST_ROWS <const> = 16 -- that are kept of the training part
 
-local function read_options(given)
-  local read = options.read("fit", given, { epochs = 100, batch_size = 32, verbose = 0,
-    callbacks = options.optional, shuffle = true, validation = options.optional,
-    validation_split = 0, patience = options.optional, folds = 0 })
+local function read_folds(self, read)
+  if read.folds == nil then return end
   read.folds = options.integer("fit", "folds", read.folds, 0)
   if read.folds == 1 then error("fit: folds must be 0 or at least 2, got 1", 0) end
+  if read.folds == 0 then return end
+  if self.quantiles then
+    error("fit: folds give residuals, and this forecaster's intervals are its network's quantiles; leave "
+      .. "folds out", 0)
+  elseif read.validation or read.validation_split ~= 0 then
+    error("fit: residuals are those of the validation part or those of the folds; leave one of the two "
+      .. "out", 0)
+  end
+end
+
+local function read_options(self, given)
+  local read = options.read("fit", given, { epochs = 100, batch_size = 32, verbose = 0,
+    callbacks = options.optional, shuffle = true, validation = options.optional,
+    validation_split = 0, patience = options.optional, folds = options.optional })
+  read_folds(self, read)
   options.number("fit", "validation_split", read.validation_split, 0, 1)
   read.validation = read.validation and Series.of(read.validation)
   if read.patience ~= nil then
@@ -172,16 +185,6 @@ local function check_length(self, series, prepared)
   end
 end
 
--- What was right minus what was answered, on the transformed scale: up to so many windows.
-local function residuals_of(self, prepared, origins)
-  local width = self.horizon * #self.roles.targets
-  local most = math.max(20, MOST_RESIDUALS // width)
-  local chosen, step = {}, math.max(1, #origins / most)
-  for k = 1, math.min(#origins, most) do chosen[k] = origins[math.floor((k - 1) * step) + 1] end
-  local p = rolling.forecast(self, prepared, chosen, self.horizon)
-  return preparing.targets(self, prepared, chosen) - p
-end
-
 local function window_text(self, prepared, origin)
   local series, last = prepared.series, origin + 1 + self.lost
   return ("input %s … %s → target %s%s"):format(series:date(last - self.lookback + 1),
@@ -219,57 +222,25 @@ local function fresh(optimizer)
   return optim.get{ class_name = optimizer.class_name, config = optimizer:get_config() }
 end
 
-local function run(self, train, held, read)
+local function run(self, network, train, held, read)
   local list = { table.unpack(read.callbacks or {}) }
   if read.patience then
     list[#list + 1] = callbacks.EarlyStopping{ monitor = "val_loss", patience = read.patience,
       restore_best_weights = true }
   end
-  self.network:compile{ optimizer = fresh(self.optimizer),
+  network:compile{ optimizer = fresh(self.optimizer),
     loss = self.quantiles and losses.Quantile{ quantiles = self.quantiles } or self.loss or "mse" }
-  return self.network:fit(train[1], train[2], { epochs = read.epochs, batch_size = read.batch_size,
+  return network:fit(train[1], train[2], { epochs = read.epochs, batch_size = read.batch_size,
     verbose = read.verbose, shuffle = read.shuffle, validation_data = held, callbacks = list })
-end
-
--- The origins of block k of n consecutive ones, and the others whose targets share no row with it.
-local function fold(origins, k, n, horizon)
-  local first, last = #origins * (k - 1) // n + 1, #origins * k // n
-  local block, rest = table.move(origins, first, last, 1, {}), {}
-  for i, origin in ipairs(origins) do
-    if i <= first - horizon or i >= last + horizon then rest[#rest + 1] = origin end
-  end
-  return block, rest
-end
-
--- Residuals of windows that the network which answered them has not learnt from: blocks of the
--- training windows, each forecast by a network that learns from the rest (cross-validated residuals;
--- Barber et al., 2021).
-local function crossed_residuals(self, prepared, origins, read, info)
-  local whole, list = self.network, {}
-  for k = 1, read.folds do
-    local block, rest = fold(origins, k, read.folds, self.horizon)
-    if #block == 0 or #rest == 0 then
-      error(("fit: %d windows of horizon %d cannot be cut into %d folds"):format(#origins,
-        self.horizon, read.folds), 0)
-    end
-    local by_step
-    self.network, by_step = new_network(self, info)
-    run(self, samples(self, prepared, rest, info, by_step), nil, { epochs = read.epochs,
-      batch_size = read.batch_size, verbose = 0, shuffle = read.shuffle })
-    local part = residuals_of(self, prepared, block):totable()
-    table.move(part, 1, #part, #list + 1, list)
-  end
-  self.network = whole
-  return ops.tensor(list)
 end
 
 -- Residuals to draw intervals from, as lists. Where the base was fitted to the rows they are of, its
 -- errors there are smaller than those to come.
-local function kept_residuals(self, residuals, unseen)
+local function keep(self, errors, of)
   for _, stage in ipairs(self.pipeline.stages) do
-    if stage.anchored and not unseen then residuals = residuals * ops.tensor(stage.widening) end
+    if stage.anchored and of ~= "validation" then errors = errors * ops.tensor(stage.widening) end
   end
-  return residuals:totable()
+  self.residuals, self.residuals_of = errors:totable(), of
 end
 
 -- A forecaster of the same options, which may learn without that one's knowledge.
@@ -282,12 +253,38 @@ local function draft(self)
   return new
 end
 
+-- Makes the network and lets it learn from the windows of `train`; then what intervals rest on.
+local function learn(self, prepared, train, held, held_table, read)
+  local info = info_of(self, prepared.z:size(2))
+  local function on(origins, validation, how)
+    local network, by_step = new_network(self, info)
+    if validation then validation = samples(self, held_table, validation, info, by_step) end
+    return network, run(self, network, samples(self, prepared, origins, info, by_step), validation, how)
+  end
+  local history
+  self.network, history = on(train, #held > 0 and held or nil, read)
+  local folds = self.quantiles and 0 or read.folds or residuals.folds(#train)
+  self.spread = residuals.spread(#held > 0 and #held or #train, self.horizon)
+  if #held > 0 then
+    keep(self, residuals.of(self, held_table, held), "validation")
+  elseif folds > 0 then
+    local quietly = { epochs = read.epochs, batch_size = read.batch_size, verbose = 0,
+      shuffle = read.shuffle }
+    keep(self, residuals.crossed(self, prepared, train, folds, function(origins)
+      return (on(origins, nil, quietly))
+    end), "folds")
+  else
+    keep(self, residuals.of(self, prepared, train), "training")
+  end
+  return history
+end
+
 --- Learns as Forecaster:fit does, but leaves the forecaster as it is.
 -- @treturn Forecaster one of the same options that has learnt, for `adopt`
 -- @treturn History
 function fitting.learn(self, series, given)
   self = draft(self)
-  local read = read_options(given)
+  local read = read_options(self, given)
   series:require_whole("fit")
   lay_out(self, series)
   local rows = rows_to_learn(self, series, read.validation_split)
@@ -304,25 +301,10 @@ function fitting.learn(self, series, given)
     leakage.check_order(read.validation, series, self.roles.targets)
     held_table, held = validation_table(self, read.validation)
   end
-  if self.seed then
-    native.manual_seed(self.seed)
-  end
-  local info = info_of(self, prepared.z:size(2))
-  local network, by_step = new_network(self, info)
-  self.network = network
-  self.report = describe(self, prepared, train, held, held_table)
-    .. ("\ntransforms, fitted on %s … %s: %s"):format(series:date(1), series:date(rows), self.pipeline)
-  local held_samples = #held > 0 and samples(self, held_table, held, info, by_step) or nil
-  local history = run(self, samples(self, prepared, train, info, by_step), held_samples, read)
-  local residuals
-  if #held > 0 then
-    residuals = residuals_of(self, held_table, held)
-  elseif read.folds > 0 then
-    residuals = crossed_residuals(self, prepared, train, read, info)
-  else
-    residuals = residuals_of(self, prepared, train)
-  end
-  self.residuals = kept_residuals(self, residuals, #held > 0)
+  if self.seed then native.manual_seed(self.seed) end
+  local history = learn(self, prepared, train, held, held_table, read)
+  self.report = ("%s\ntransforms, fitted on %s … %s: %s\n%s"):format(describe(self, prepared, train,
+    held, held_table), series:date(1), series:date(rows), self.pipeline, residuals.describe(self))
   return self, history
 end
 

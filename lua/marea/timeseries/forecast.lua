@@ -16,29 +16,41 @@ Forecast.__index = Forecast
 
 -- Intervals ---------------------------------------------------------------------------------------
 
--- Paths (P,H,C) on the transformed scale around the mean (1,H,C): whole rows of residuals, so that
--- steps and columns keep their company.
-local function direct_paths(self, mean, horizon, paths, stream)
-  local residuals = self:residual_tensor()
-  if horizon < residuals:size(2) then residuals = residuals:narrow(2, 1, horizon) end
-  local picks = forecast.draw(stream, residuals:size(1), paths)
-  return residuals:take(picks) + mean
+-- `count` rows of residuals (R,H,C), drawn at random and then each with its signs turned: errors
+-- towards one side in the windows they are of may be to the other one next time, and a bias counts as
+-- an error as well.
+local function drawn(self, residuals, count, stream)
+  local half = (count + 1) // 2
+  local picked = residuals:take(forecast.draw(stream, residuals:size(1), half)) * self.spread
+  local both = ops.concat({ picked, picked * -1 }, 1)
+  return count % 2 == 0 and both or both:narrow(1, 1, count)
 end
 
-local function recursive_paths(self, prepared, origin, horizon, paths, stream)
-  local residuals = self:residual_tensor()
+-- Paths (P,H,C) on the transformed scale around the mean (1,H,C): whole rows of residuals, so that
+-- steps and columns keep their company.
+local function direct_paths(self, residuals, mean, paths, stream)
+  local horizon = mean:size(2)
+  if horizon < residuals:size(2) then residuals = residuals:narrow(2, 1, horizon) end
+  return drawn(self, residuals, paths, stream) + mean
+end
+
+local function recursive_paths(self, residuals, prepared, origin, horizon, paths, stream)
   residuals = residuals:reshape{ residuals:size(1), residuals:size(3) }
   local origins = {}
   for i = 1, paths do origins[i] = origin end
   return rolling.recursive(self, prepared, origins, horizon, function()
-    return residuals:take(forecast.draw(stream, residuals:size(1), paths))
+    return drawn(self, residuals, paths, stream)
   end)
 end
 
---- `count` places 0 … size - 1 drawn at random, as int32.
+--- `count` places 0 … size - 1 drawn at random, as int32; the last is drawn four times as often as the
+-- first, for the spread of errors may change in time (weights that decay, as in Barber, Candès, Ramdas
+-- and Tibshirani, 2023).
 function forecast.draw(stream, size, count)
   local list = stream:uniform{ count }:totable()
-  for i, value in ipairs(list) do list[i] = math.min(size - 1, math.floor(value * size)) end
+  for i, value in ipairs(list) do
+    list[i] = math.min(size - 1, math.floor(math.log(1 + 3 * value, 4) * size))
+  end
   return ops.tensor(list, { dtype = "int32" })
 end
 
@@ -91,13 +103,13 @@ function forecast.intervals(self, prepared, origins, mean, given)
     return low:narrow(2, 1, horizon):totable(), high:narrow(2, 1, horizon):totable()
   end
   local low, high = {}, {}
-  local stream = native.new_stream(given.seed, 0)
+  local stream, residuals = native.new_stream(given.seed, 0), self:residual_tensor()
   for n, origin in ipairs(origins) do
     local repeated, paths = {}
     if self.strategy == "recursive" then
-      paths = recursive_paths(self, prepared, origin, mean:size(2), given.paths, stream)
+      paths = recursive_paths(self, residuals, prepared, origin, mean:size(2), given.paths, stream)
     else
-      paths = direct_paths(self, mean:narrow(1, n, 1), mean:size(2), given.paths, stream)
+      paths = direct_paths(self, residuals, mean:narrow(1, n, 1), given.paths, stream)
     end
     for i = 1, given.paths do repeated[i] = origin end
     low[n], high[n] = bounds(rolling.invert(self, prepared, repeated, paths), given.level)
@@ -145,7 +157,8 @@ function forecast.make(self, horizon, given)
   local low, high = forecast.intervals(self, prepared, origins, mean, read)
   local result = setmetatable({ names = self.roles.targets, level = read.level,
     mean = rolling.invert(self, prepared, origins, mean):totable()[1], low = low[1], high = high[1],
-    rows = horizon, history = history:select(self.roles.targets), scores = self.scores }, Forecast)
+    rows = horizon, history = history:select(self.roles.targets), scores = self.scores,
+    flatters = not self.quantiles and self.residuals_of == "training" }, Forecast)
   result.dates = {}
   for h = 1, horizon do
     result.dates[h] = history.times and history:date(history.rows + h) or ("step %d"):format(h)
@@ -188,6 +201,10 @@ function Forecast:__tostring()
       lines[#lines + 1] = ("%-16s %10.4g %10.4g %10.4g %12s"):format(self.dates[h], self.mean[h][c],
         self.low[h][c], self.high[h][c], before and ("%.4g"):format(before) or "-")
     end
+  end
+  if self.flatters then
+    lines[#lines + 1] = "low and high rest on windows that were learnt from, and may be too near: fit with "
+      .. "folds, or a validation part"
   end
   if self.scores then
     lines[#lines + 1] = self.scores:summary()

@@ -138,9 +138,10 @@ end
 -- @tparam[opt] table given `epochs` 100, `batch_size` 32, `verbose` 0, `callbacks`, `shuffle` true;
 -- `validation`: a later part of the same series, or `validation_split` 0: the share of the last
 -- windows that is held out (no target is in both); `patience`: EarlyStopping on the validation loss
--- with the best weights; `folds` (0): without validation, the residuals that intervals are drawn from
--- are those of the training windows, which flatter; with folds, each block of windows is forecast by
--- a network that has not seen it (folds more trainings)
+-- with the best weights; `folds`: what intervals are drawn from. Residuals are those of the validation
+-- part, if there is one; else of so many blocks of windows, each forecast by a network that has not seen
+-- it (folds more trainings on a part of the windows); 0: of the windows that were learnt from, which
+-- flatters. By default 3 for 8 to 500 windows, 0 for more or fewer. The forecast does not change
 -- @treturn History of model:fit; `self.report` says in words what was done
 -- @raise when the series has holes, a scaler's column is constant, or the series is shorter than a
 -- window

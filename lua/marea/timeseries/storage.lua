@@ -18,7 +18,7 @@ local storage = {}
 
 local VERSION <const> = 1
 local kept = { "lookback", "horizon", "strategy", "normalize", "encoding", "independent", "quantiles",
-  "calendar", "lost", "unknown", "reads_future", "median" }
+  "calendar", "lost", "unknown", "reads_future", "median", "spread", "residuals_of" }
 
 local function describe_series(series)
   local known = json.array{}
@@ -195,6 +195,9 @@ local function restore(network, d)
   self.network, self.fitted = network, restore_span(d.fitted)
   self.fitted.validation = d.fitted.validation and restore_span(d.fitted.validation)
   self.residuals = restore_residuals(d.residuals, self.horizon, #self.roles.targets)
+  self.residuals_of = options.choice("residuals", "residuals_of", d.residuals_of or "training",
+    { "validation", "folds", "training" })
+  self.spread = options.number("residuals", "spread", d.spread or 1, 1)
   self.history = restore_series(d.history)
   self.scores = d.scores and Scores.restore(d.scores)
   return self
