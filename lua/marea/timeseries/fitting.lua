@@ -264,7 +264,7 @@ local function learn(self, prepared, train, held, held_table, read)
   local history
   self.network, history = on(train, #held > 0 and held or nil, read)
   local folds = self.quantiles and 0 or read.folds or residuals.folds(#train)
-  self.spread = residuals.spread(#held > 0 and #held or #train, self.horizon)
+  self.spread = residuals.spread(self, #held > 0 and #held or #train)
   if #held > 0 then
     keep(self, residuals.of(self, held_table, held), "validation")
   elseif folds > 0 then

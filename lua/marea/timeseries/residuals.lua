@@ -81,10 +81,14 @@ end
 
 --- By what errors to come are larger: n errors around a mean that is itself estimated from them tell
 -- of the next one by s² (1 + 1/n), s² being their squares over n - 1. Windows overlap, so n counts the
--- stretches as long as the horizon.
+-- stretches as long as the horizon; on a base the rows, for its errors one step ahead hardly hang
+-- together.
+-- @tparam Forecaster self
+-- @tparam integer windows that the residuals are of
 -- @treturn number at least 1
-function residuals.spread(windows, horizon)
-  local n = math.max(1.5, (windows + horizon - 1) / horizon)
+function residuals.spread(self, windows)
+  local rows = windows + self.horizon - 1
+  local n = math.max(1.5, self.pipeline.anchored and rows or rows / self.horizon)
   return math.sqrt((n + 1) / (n - 1))
 end
 
