@@ -175,6 +175,30 @@ describe("an ensemble", function()
     end)
   end)
 
+  it("saves networks of one name", function()
+    local function named(seed)
+      return member(seed, { model = function(info)
+        return marea.Sequential{ nn.GRU{ 3 }, nn.Dense{ info.outputs }, name = "net" }
+      end })
+    end
+    local ensemble = Ensemble{ named(1), named(2), named(3) }
+    ensemble:fit(train)
+    file_of(ensemble, function(path)
+      local loaded = assert(timeseries.load(path))
+      assert.are.same(ensemble:forecast().mean, loaded:forecast().mean)
+      assert.are_not.same(loaded.members[1]:forecast().mean, loaded.members[2]:forecast().mean)
+      file_of(loaded, function(again)
+        assert.are.same(ensemble:forecast().mean, assert(timeseries.load(again)):forecast().mean)
+      end)
+      loaded:fit(train)
+      assert.are.same(ensemble:forecast().mean, loaded:forecast().mean)
+    end)
+    for _, one in ipairs(ensemble.members) do assert.are.equal("net", one.network.name) end
+    local ok, message = ensemble:save("/nowhere/else.safetensors")
+    assert.is_nil(ok)
+    assert.is_truthy(message:find("/nowhere", 1, true), message)
+  end)
+
   it("is refused when its file is broken", function()
     file_of(fitted("mean"), function(path)
       local model = assert(marea.load(path))
@@ -195,7 +219,11 @@ describe("an ensemble", function()
       refused("member 3 is malformed", function(d) d.members[3] = "text" end)
       refused("two forecasters or more", function(d) d.names = { d.names[1] } end)
       refused("combine", function(d) d.combine = "sum" end)
-      refused("member 2 forecasts sales, member 1 x", function(d) d.members[1].roles.targets = { "x" } end)
+      refused("there is no column string \"x\"", function(d) d.members[1].roles.targets = { "x" } end)
+      refused("member 2 forecasts sales, member 1 x", function(d)
+        d.members[1].roles.targets, d.members[1].history.names = { "x" }, { "x" }
+      end)
+      refused("members 1 and 3 have one network", function(d) d.names[3] = d.names[1] end)
       model.extra.ensemble = "{"
       assert(model:save(path))
       assert.is_nil((timeseries.load(path)))

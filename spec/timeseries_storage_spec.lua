@@ -37,8 +37,54 @@ describe("a forecaster in a file", function()
     forecasting.same_in_fresh_process(forecaster, series, 1, 110)
   end)
 
+  it("learns again as it did", function()
+    local rows = {}
+    for t, value in ipairs(monthly(2):column(1)) do rows[t] = { value, 3 * math.cos(t) } end
+    local wide = timeseries.Series{ rows, names = { "p", "x" }, start = "2010-01", frequency = "month" }
+    for _, given in ipairs{
+      { targets = { "p" }, loss = "mae", optimizer = marea.optim.SGD{ learning_rate = 0.05 }, horizon = 6,
+        training = { epochs = 3, batch_size = 7, folds = 2, shuffle = false } },
+      { targets = { "p" }, base = "holt", loss = marea.losses.Huber{ delta = 0.5 }, optimizer = "rmsprop" },
+      { transforms = { "log", { "difference", 12 }, "standard" }, targets = { "p" },
+        covariate_transforms = { "minmax" }, training = { epochs = 2, validation_split = 0.2,
+          patience = 1 } },
+      { targets = { "p" }, quantiles = { 0.25, 0.5, 0.75 }, horizon = 2 } } do
+      given.lookback, given.model, given.seed = 4, small, 5
+      given.training = given.training or { epochs = 1 }
+      local forecaster = Forecaster(given)
+      forecaster:fit(wide:slice(1, 90))
+      forecasting.file_of(forecaster, function(path)
+        local loaded = assert(timeseries.load(path))
+        forecaster:fit(wide:slice(1, 100))
+        loaded:fit(wide:slice(1, 100))
+        local function numbers(one)
+          local forecast = one:forecast(nil, { level = 0.5 })
+          return { forecast.mean, forecast.low, forecast.high }
+        end
+        assert.are.same(numbers(forecaster), numbers(loaded))
+        assert.are.equal(forecaster.report, loaded.report)
+      end)
+    end
+  end)
+
+  it("says that a loss of one's own is not in it", function()
+    local forecaster = Forecaster{ lookback = 4, model = small, training = { epochs = 1 },
+      loss = function(y, p) return ((y - p) * (y - p)):mean() end }
+    forecaster:fit(monthly(1))
+    local path = os.tmpname()
+    assert(forecaster:save(path))
+    local loaded = assert(timeseries.load(path))
+    assert.are.same(forecaster:forecast().mean, loaded:forecast().mean)
+    assert.fails("the loss was a function, which the file does not hold: set forecaster.loss", loaded.fit,
+      loaded, monthly(1))
+    loaded.loss = "mse"
+    loaded:fit(monthly(1))
+    os.remove(path)
+  end)
+
   it("is refused when its description is broken", function()
-    local forecaster = Forecaster{ lookback = 3, horizon = 2, model = small, seed = 1 }
+    local forecaster = Forecaster{ lookback = 3, horizon = 2, model = small, seed = 1,
+      transforms = { { "difference", 12 } } }
     forecaster:fit(monthly(1):slice(1, 40), { epochs = 1 })
     local good
     forecasting.file_of(forecaster, function(path)
@@ -47,7 +93,10 @@ describe("a forecaster in a file", function()
       for _, change in ipairs{ { "version", 9 }, { "lookback", -1 }, { "horizon", 3 }, { "roles", 3 },
         { "pipeline", {} }, { "residuals", {} }, { "residuals", { { { "x" } } } }, { "history", {} },
         { "lost", -1 }, { "quantiles", { "a" } }, { "strategy", "x" }, { "fitted", 1 },
-        { "calendar", { "moon" } } } do
+        { "calendar", { "moon" } }, { "lost", 0 }, { "quantiles", { 0.25, 0.5 } },
+        { "calendar", { "month" } }, { "strategy", "encoder_decoder" }, { "spread", 0.5 },
+        { "residuals_of", "thin air" }, { "optimizer", "luck" }, { "loss", "os" }, { "seed", 0.5 },
+        { "training", { epochs = "os" } }, { "training", { callbacks = 3 } }, { "training", 3 } } do
         local copy = marea.json.decode(marea.json.encode(good))
         copy[change[1]] = change[2]
         network.extra.forecaster = marea.json.encode(copy)

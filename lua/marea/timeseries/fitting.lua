@@ -79,7 +79,13 @@ local function fit_transforms(self, series, rows)
   self.lost = math.max(self.lost, self.pipeline.lost)
 end
 
-local function info_of(self, features)
+--- Whether the network reads rows of the future, of so many features.
+function fitting.reads_future(self, features)
+  return self.strategy == "encoder_decoder" or self.strategy == "direct" and features > self.unknown
+end
+
+--- What the network is told: its `info` (see Forecaster).
+function fitting.info_of(self, features)
   local known = features - self.unknown
   local targets = self.independent and 1 or #self.roles.targets
   local quantiles = self.quantiles and #self.quantiles or 1
@@ -87,6 +93,19 @@ local function info_of(self, features)
     quantiles = quantiles, features = self.independent and 1 + known or features,
     rows = self.lookback + (self.reads_future and self.horizon or 0),
     outputs = self.horizon * targets * quantiles }
+end
+
+--- Raises unless a network answers what `info` asks for.
+-- @treturn boolean whether it answers (batch, horizon, outputs / horizon)
+function fitting.check_answers(who, network, info)
+  local shape, outputs = network:output_shape{ -1, info.rows, info.features }, 1
+  for axis = 2, #shape do outputs = outputs * shape[axis] end
+  if outputs ~= info.outputs or #shape == 3 and shape[2] ~= info.horizon then
+    error(("%s: the network answers (%s), expected (batch, %d): %d steps, %d columns, %d quantiles "
+      .. "(or batch, %d, %d)"):format(who, "batch, " .. table.concat(shape, ", ", 2), info.outputs,
+      info.horizon, info.targets, info.quantiles, info.horizon, info.outputs // info.horizon), 0)
+  end
+  return #shape == 3
 end
 
 -- A network without weights: what the function makes, or a copy of the model that was given.
@@ -102,14 +121,7 @@ local function new_network(self, info)
       .. options.show(network or self.model), 0)
   end
   network:build{ -1, info.rows, info.features }
-  local shape, outputs = network:output_shape{ -1, info.rows, info.features }, 1
-  for axis = 2, #shape do outputs = outputs * shape[axis] end
-  if outputs ~= info.outputs or #shape == 3 and shape[2] ~= info.horizon then
-    error(("fit: the network answers (%s), expected (batch, %d): %d steps, %d columns, %d quantiles "
-      .. "(or batch, %d, %d)"):format("batch, " .. table.concat(shape, ", ", 2), info.outputs,
-      info.horizon, info.targets, info.quantiles, info.horizon, info.outputs // info.horizon), 0)
-  end
-  return network, #shape == 3
+  return network, fitting.check_answers("fit", network, info)
 end
 
 -- Transformed targets as the network should answer them.
@@ -255,7 +267,7 @@ end
 
 -- Makes the network and lets it learn from the windows of `train`; then what intervals rest on.
 local function learn(self, prepared, train, held, held_table, read)
-  local info = info_of(self, prepared.z:size(2))
+  local info = fitting.info_of(self, prepared.z:size(2))
   local function on(origins, validation, how)
     local network, by_step = new_network(self, info)
     if validation then validation = samples(self, held_table, validation, info, by_step) end
@@ -292,8 +304,7 @@ function fitting.learn(self, series, given)
   local prepared = preparing.table(self, series)
   check_length(self, series, prepared)
   remember(self, series, read.validation)
-  self.reads_future = self.strategy == "encoder_decoder"
-    or self.strategy == "direct" and prepared.z:size(2) > self.unknown
+  self.reads_future = fitting.reads_future(self, prepared.z:size(2))
   local train, held = split_origins(self, rolling.origins(self, prepared, 1, self.horizon),
     read.validation_split)
   local held_table = prepared
