@@ -79,6 +79,22 @@ local function mape(actual, predicted)
   return 100 * ops.mean(ops.abs((predicted - actual) / actual)):item()
 end
 
+-- 200 |a - p| / (|a| + |p|), 0 where both are 0 (see metrics.smape).
+local function smape(actual, predicted)
+  local sizes = ops.abs(actual) + ops.abs(predicted)
+  return 200 * ops.mean(ops.abs(predicted - actual) / (sizes + ops.less_equal(sizes, 0))):item()
+end
+
+-- Mean pinball loss of the two bounds as quantiles (see metrics.pinball).
+local function pinball_of(actual, low, high, level)
+  local q = (1 - level) / 2
+  local below, above = actual - ops.tensor(low), actual - ops.tensor(high)
+  local function loss(d, share)
+    return ops.mean(d * share + (ops.abs(d) - d) * 0.5):item()
+  end
+  return (loss(below, q) + loss(above, 1 - q)) / 2
+end
+
 -- Mean absolute error over that of the seasonal naive forecast before the first target (Hyndman and
 -- Koehler, 2006), mean over the columns; nil where that is 0 or there are too few rows.
 local function mase(series, before, actual, predicted)
@@ -123,6 +139,7 @@ function evaluation.read_options(self, given)
   read.horizon = options.integer("evaluate", "horizon", read.horizon)
   read.stride = options.integer("evaluate", "stride", read.stride)
   options.choice("evaluate", "units", read.units, { "own", "scaled" })
+  forecast.check_paths("evaluate", read)
   if self.strategy ~= "recursive" and read.horizon > self.horizon then
     error(("evaluate: horizon %d, the forecaster has learnt %d"):format(read.horizon, self.horizon), 0)
   end
@@ -147,6 +164,7 @@ end
 function evaluation.foresee(self, part, read)
   if not read.in_sample then leakage.check_unseen(self, part) end
   part:require_whole("evaluate")
+  continuation.check_step(self, part, "evaluate")
   local longer, before = with_history(self, part)
   local prepared = preparing.table(self, longer)
   local origins = rolling.origins(self, prepared, before + 1, read.horizon, read.stride)
@@ -177,9 +195,11 @@ local function measure(seen, read)
     scores.baselines[name] = p and errors_of(in_units(actual), in_units(p))
   end
   scores.mape, scores.actual, scores.predicted = mape(actual, predicted), actual, predicted
+  scores.smape = smape(actual, predicted)
   if not unit then scores.mase = mase(seen.targets, seen.origins[1] + 1, actual, predicted) end
   if read.level then
     scores.coverage, scores.width = coverage_of(actual, seen.low, seen.high)
+    scores.pinball = pinball_of(actual, seen.low, seen.high, read.level)
     scores.low, scores.high, scores.level = seen.low, seen.high, read.level
   end
   return scores

@@ -188,9 +188,8 @@ local function validation_table(self, part)
   return prepared, origins
 end
 
-local function check_length(self, series, prepared)
-  local windows = prepared.rows - self.lookback - self.horizon + 1
-  if windows < 1 then
+local function check_length(self, series)
+  if series.rows < self.lost + self.lookback + self.horizon then
     error(("fit: the series has %d rows, one window needs %d (lookback %d, horizon %d, %d used up by "
       .. "differences)"):format(series.rows, self.lookback + self.horizon + self.lost, self.lookback,
       self.horizon, self.lost), 0)
@@ -300,9 +299,10 @@ function fitting.learn(self, series, given)
   series:require_whole("fit")
   lay_out(self, series)
   local rows = rows_to_learn(self, series, read.validation_split)
-  if series.rows > self.lost then fit_transforms(self, series, rows) end
+  check_length(self, series)
+  fit_transforms(self, series, rows)
+  check_length(self, series) -- a base may have used up more
   local prepared = preparing.table(self, series)
-  check_length(self, series, prepared)
   remember(self, series, read.validation)
   self.reads_future = fitting.reads_future(self, prepared.z:size(2))
   local train, held = split_origins(self, rolling.origins(self, prepared, 1, self.horizon),
@@ -310,6 +310,7 @@ function fitting.learn(self, series, given)
   local held_table = prepared
   if read.validation then
     leakage.check_order(read.validation, series, self.roles.targets)
+    continuation.check_step(self, read.validation, "fit: validation")
     held_table, held = validation_table(self, read.validation)
   end
   if self.seed then native.manual_seed(self.seed) end

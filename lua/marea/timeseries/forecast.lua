@@ -117,6 +117,18 @@ function forecast.intervals(self, prepared, origins, mean, given)
   return low, high
 end
 
+--- Checks the options of intervals: `level` (may be nil), `paths`, `seed`.
+function forecast.check_paths(who, read)
+  if read.level ~= nil then
+    if type(read.level) == "number" and read.level >= 1 then
+      error(("%s: level is a share between 0 and 1, 0.8 for 80 %%; got %g"):format(who, read.level), 0)
+    end
+    options.number(who, "level", read.level, 1e-6, 1)
+  end
+  read.paths = options.integer(who, "paths", read.paths, 2)
+  read.seed = options.integer(who, "seed", read.seed, math.mininteger)
+end
+
 -- Making ------------------------------------------------------------------------------------------
 
 local function read_options(self, horizon, given)
@@ -127,13 +139,13 @@ local function read_options(self, horizon, given)
     error(("forecast: asked for %d steps, the forecaster has learnt %d; make it with horizon = %d, or "
       .. "with the recursive strategy"):format(horizon, self.horizon, horizon), 0)
   end
-  options.number("forecast", "level", read.level, 1e-6, 1)
-  read.paths = options.integer("forecast", "paths", read.paths, 2)
+  forecast.check_paths("forecast", read)
   return horizon, read
 end
 
 local function check_history(self, series)
   series:require_whole("forecast")
+  continuation.check_step(self, series, "forecast")
   if self.pipeline.anchored then series = continuation.join(self, series, "forecast") end
   local needed = self.lost + self.lookback
   if series.rows < needed then
@@ -190,16 +202,31 @@ local function seasonal(self, c, h)
   return row >= 1 and history.columns[c][row] or nil
 end
 
+-- How the numbers of column c are shown: so that the ends of the narrowest interval differ in three
+-- digits.
+local function format_of(self, c)
+  local width = math.huge
+  for h = 1, self.rows do
+    local own = self.high[h][c] - self.low[h][c]
+    if own > 0 then width = math.min(width, own) end
+  end
+  if width == math.huge then return "%.6g" end
+  local places = math.max(0, 2 - math.floor(math.log(width, 10)))
+  return places <= 8 and ("%%.%df"):format(places) or "%.10g"
+end
+
 function Forecast:__tostring()
   local lines = {}
   for c, name in ipairs(self.names) do
     lines[#lines + 1] = ("%-16s %10s %10s %10s %12s"):format(name, "forecast",
       ("low %g%%"):format(100 * self.level), "high", self.history.period > 1 and "last season"
       or "last value")
+    local form = format_of(self, c)
     for h = 1, self.rows do
       local before = seasonal(self, c, h)
-      lines[#lines + 1] = ("%-16s %10.4g %10.4g %10.4g %12s"):format(self.dates[h], self.mean[h][c],
-        self.low[h][c], self.high[h][c], before and ("%.4g"):format(before) or "-")
+      lines[#lines + 1] = ("%-16s %10s %10s %10s %12s"):format(self.dates[h],
+        form:format(self.mean[h][c]), form:format(self.low[h][c]), form:format(self.high[h][c]),
+        before and ("%.6g"):format(before) or "-")
     end
   end
   if self.flatters then

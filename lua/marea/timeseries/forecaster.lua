@@ -121,6 +121,9 @@ local function construct(_, given)
   options.boolean("Forecaster", "independent", self.independent)
   check_strategy(self)
   self.quantiles, self.median = read_quantiles(self.quantiles)
+  if self.quantiles and self.loss ~= nil then
+    error("Forecaster: quantiles have a loss of their own, the pinball loss; leave loss out", 0)
+  end
   if self.calendar then calendar.check("Forecaster", self.calendar, self.encoding) end
   self.pipeline = Pipeline(target_stages(self))
   self.others_pipeline = Pipeline(self.covariate_transforms or { "standard" })
@@ -170,8 +173,8 @@ end
 -- @tparam[opt] table given `horizon` (the forecaster's), `stride` 1 between origins, `units` "own" or
 -- "scaled" (errors divided by the training part's deviation, column by column), `level` (nil: no
 -- intervals), `paths`, `seed`, `in_sample` (false): judge on the training part, which is no test
--- @treturn Scores { rmse, mae, mse, mape, mase, by_horizon, baselines, skill, coverage, windows };
--- it can be printed
+-- @treturn Scores { rmse, mae, mse, mape, smape, mase, by_horizon, baselines, skill, windows; with
+-- `level` coverage, width, and pinball: the mean pinball loss of both bounds }; it can be printed
 -- @raise when the part overlaps what was learnt from, or holds no window
 function methods:evaluate(series, given)
   require_fitted(self, "evaluate")

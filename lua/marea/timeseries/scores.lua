@@ -40,11 +40,13 @@ function Scores.__tostring(self)
     if self.baselines[name] then row(name, self.baselines[name]) end
   end
   lines[#lines + 1] = ("skill score: 1 - RMSE / RMSE of the %s forecast%s%s"):format(self.reference,
-    self.mape and ("; MAPE %.2f%%"):format(self.mape) or "",
+    (self.mape and ("; MAPE %.2f%%"):format(self.mape) or "")
+      .. (self.smape and ("; sMAPE %.2f%%"):format(self.smape) or ""),
     self.mase and ("; MASE %.3f"):format(self.mase) or "")
   if self.coverage then
-    lines[#lines + 1] = ("intervals of %g%% hold %.1f%% of the values; mean width %.4g"):format(
-      100 * self.level, 100 * self.coverage, self.width)
+    lines[#lines + 1] = ("intervals of %g%% hold %.1f%% of the values; mean width %.4g%s"):format(
+      100 * self.level, 100 * self.coverage, self.width,
+      self.pinball and (", pinball loss %.4g"):format(self.pinball) or "")
   end
   return table.concat(lines, "\n")
 end
@@ -53,7 +55,7 @@ end
 
 local texts = { "units", "first", "last", "reference" }
 local numbers = { "windows", "horizon", "rmse", "mse", "mae" }
-local maybe = { "mape", "mase", "skill", "coverage", "width", "level" }
+local maybe = { "mape", "smape", "mase", "skill", "coverage", "width", "level", "pinball" }
 
 --- The scores as a table for JSON: measures alone, no forecasts.
 function methods:describe()

@@ -291,6 +291,7 @@ local function restore(network, d)
     { "validation", "folds", "training" })
   self.spread = options.number("residuals", "spread", d.spread or 1, 1)
   self.history = restore_series(d.history)
+  self.history = self.history:with{ first = self.fitted.last - self.history.rows + 1 }
   check_whole(self, self.lost)
   self.scores = d.scores and Scores.restore(d.scores)
   return self
