@@ -68,7 +68,7 @@ describe("leakage is refused:", function()
       plain:column(1), { validation = plain:column(1) })
     forecaster:fit(plain:slice(1, 100), { validation = plain:slice(101) })
     forecaster:fit(plain:slice(1, 100):column(1), { validation = plain:slice(101):column(1) })
-    assert.fails('there is no column string "sales"; there are value', forecaster.fit, forecaster,
+    assert.fails('fit: validation: there is no column string "sales"; there are value', forecaster.fit, forecaster,
       plain:slice(1, 100), { validation = plain:column(1) })
   end)
 

@@ -172,6 +172,9 @@ end
 
 -- A validation part with the rows before it that its first window reads.
 local function validation_table(self, part)
+  for _, list in pairs(self.roles) do
+    for _, name in ipairs(list) do part:place(name, "fit: validation") end
+  end
   part:require_whole("fit: validation")
   local longer, before
   if self.pipeline.anchored then

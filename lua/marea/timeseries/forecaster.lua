@@ -175,7 +175,8 @@ end
 -- intervals), `paths`, `seed`, `in_sample` (false): judge on the training part, which is no test
 -- @treturn Scores { rmse, mae, mse, mape, smape, mase, by_horizon, baselines, skill, windows; with
 -- `level` coverage, width, and pinball: the mean pinball loss of both bounds }; it can be printed
--- @raise when the part overlaps what was learnt from, or holds no window
+-- @raise when the part overlaps what was learnt from, be it the training part or the one that validated
+-- (without dates: where the rows of both are equal), has other steps, or holds no window
 function methods:evaluate(series, given)
   require_fitted(self, "evaluate")
   return require("marea.timeseries.evaluation").evaluate(self, Series.of(series), given)
