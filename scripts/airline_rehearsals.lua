@@ -2,27 +2,32 @@
 --
 -- Every setting is rehearsed within the first 132 months: fitted on the first 84, 87, 90 … 120 months,
 -- it forecasts the twelve that follow. The last year, 1960, is cut off before anything else happens.
--- What counts is the RMSE over these 13 origins together, mean over the seeds. The same is told of
+-- (For the intervals of the last four years, within the first 96: fitted on the first 60, 63 … 84.)
+-- What counts is the RMSE over these origins together, mean over the seeds. The same is told of
 -- ensembles: for each network, of the mean forecast of every set of bases. The least of all that have
 -- a network is taken. (At first the origins were 84, 96, 108 and 120, with one seed; four were too few
 -- to tell one setting from the other. Then single bases were taken, before there were ensembles.)
 --
--- Usage: marea scripts/airline_rehearsals.lua [--data FILE.csv] [--seeds N] [--bases N]
+-- Usage: marea scripts/airline_rehearsals.lua [--data FILE.csv] [--seeds N] [--bases N] [--months N]
 --   --data   a monthly series with dates (default: the 144 months that come with Marea)
 --   --seeds  networks of each setting (default 3)
 --   --bases  only the first N bases of the table (default all 6)
+--   --months what the rehearsals know of: targets end with this month (default 132; at least 84)
 local marea = require "marea"
 local nn, timeseries = marea.nn, marea.timeseries
 local baselines = timeseries.baselines
 
-local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ seeds = 3, bases = 6,
+local options = dofile((arg[0]:match("^.*/") or "") .. "arguments.lua"){ seeds = 3, bases = 6, months = 132,
   data = require("marea.corpora.files").own_folder() .. "/airline-passengers.csv" }
 
 if options.seeds < 1 or options.bases < 1 then error("--seeds and --bases must be at least 1", 0) end
 
 local series, message = timeseries.read_csv(options.data)
 if not series then error(message, 0) end
-series = series:slice(1, 132)
+if options.months < 84 or options.months > series.rows then
+  error(("--months must be 84 to %d, got %d"):format(series.rows, options.months), 0)
+end
+series = series:slice(1, options.months)
 
 local bases = {
   { "autoregression of order 13", base = baselines.autoregression{ order = 13 } },
@@ -50,14 +55,15 @@ for _, strategy in ipairs{ "direct", "recursive" } do
   end
 end
 
-local FIRST <const>, LAST <const>, STEP <const> = 84, 120, 3
+local LAST <const>, STEP <const> = options.months - 12, 3
+local FIRST <const> = math.max(60, LAST - 36)
 
 local function forecast_of(setting, chosen, rows, seed)
   local forecaster = timeseries.Forecaster{ base = setting.base, transforms = setting.transforms,
     strategy = chosen.strategy, horizon = chosen.strategy == "direct" and 12 or 1, lookback = 24,
     seed = seed, model = network(8),
     optimizer = marea.optim.AdamW{ learning_rate = 0.003, weight_decay = 0.1 } }
-  forecaster:fit(series:slice(1, rows), { epochs = math.max(1, chosen.epochs) })
+  forecaster:fit(series:slice(1, rows), { epochs = math.max(1, chosen.epochs), folds = 0 })
   local list = {}
   for h, row in ipairs(forecaster:forecast(12, { paths = 2 }).mean) do list[h] = row[1] end
   return list
@@ -99,8 +105,13 @@ end
 
 -- Every setting by itself -------------------------------------------------------------------------
 
-print(("%-30s %-28s %6s   %6s %6s %6s %6s"):format("base", "network", "RMSE", "from 84", "96", "108",
-  "120"))
+-- Origins by the year.
+local years = {}
+for from = FIRST, LAST, 12 do years[#years + 1] = from end
+
+local heads = {}
+for i, from in ipairs(years) do heads[i] = ("%6s"):format((i == 1 and "from " or "") .. from) end
+print(("%-30s %-28s %6s  %s"):format("base", "network", "RMSE", table.concat(heads, " ")))
 local found, answers = {}, {}
 local function note(rmse, text)
   found[#found + 1] = { rmse = rmse, text = text }
@@ -113,9 +124,12 @@ for place = 1, math.min(options.bases, #bases) do
     local by_seed = rehearse(setting, chosen)
     answers[place][i] = by_seed
     local rmse = judge({ by_seed }, FIRST, LAST)
-    print(("%-30s %-28s %6.2f   %6.2f %6.2f %6.2f %6.2f"):format(setting[1], chosen[1], rmse,
-      judge({ by_seed }, 84, 93), judge({ by_seed }, 96, 105), judge({ by_seed }, 108, 117),
-      judge({ by_seed }, 120, 120)))
+    local by_year = {}
+    for k, from in ipairs(years) do
+      by_year[k] = ("%*.2f"):gsub("%*", k == 1 and "7" or "6"):format(judge({ by_seed }, from,
+        math.min(from + 9, LAST)))
+    end
+    print(("%-30s %-28s %6.2f  %s"):format(setting[1], chosen[1], rmse, table.concat(by_year, " ")))
     if chosen.epochs > 0 then note(rmse, chosen[1] .. "; " .. setting[1]) end
   end
 end

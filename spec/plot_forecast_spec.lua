@@ -66,6 +66,40 @@ describe("plot.forecast", function()
     for _, ending in ipairs{ "", ".png", ".svg" } do os.remove(path .. ending) end
   end)
 
+  it("draws a forecast where its dates are", function()
+    local series, forecast = made{ "ventas" }
+    local rows = {}
+    for t = 1, 30 do rows[t] = t % 5 end
+    local longer = timeseries.Series{ rows, names = { "ventas" }, start = "2020-01", frequency = "month" }
+    local function check(history, given, known, actual)
+      given.path = path .. ".png"
+      local text = drawn(function() assert(plot.forecast(history, forecast, given)) end).text
+      local band = block(text, 1)
+      for h = 1, 3 do assert.is_true(math.abs(band[h][1] - (2022 + (h - 1) / 12)) < 0.01) end
+      assert.are.equal(known, #block(text, 2))
+      local third = block(text, 3)
+      assert.are.equal(actual, #third)
+      assert.is_true(math.abs(third[1][1] - 2022) < 0.01, third[1][1])
+    end
+    check(series, {}, 24, 3) -- the third block is the forecast itself
+    check(longer, {}, 24, 3) -- or what came
+    check(longer, { last = 6 }, 6, 3)
+    check(series, { actual = longer:slice(25) }, 24, 3)
+    check(series:slice(1, 20), { actual = longer:slice(25, 26) }, 20, 2)
+    -- Without dates a longer history tells by its rows, and a shorter one is drawn up to the forecast.
+    local plain = timeseries.Series{ rows, names = { "ventas" } }
+    local forecaster = timeseries.Forecaster{ lookback = 2, horizon = 3, seed = 1, model = function(info)
+      return marea.Sequential{ marea.nn.Flatten{}, marea.nn.Dense{ info.outputs } }
+    end }
+    forecaster:fit(plain:slice(1, 24), { epochs = 1 })
+    forecast = forecaster:forecast()
+    for _, case in ipairs{ { plain, 25 }, { plain:slice(1, 24), 25 },
+      { timeseries.Series{ { 1, 2, 3 }, names = { "ventas" } }, 4 } } do
+      local text = drawn(function() assert(plot.forecast(case[1], forecast, { path = path .. ".png" })) end).text
+      assert.are.equal(case[2], block(text, 1)[1][1])
+    end
+  end)
+
   it("draws history, forecast and interval in the terminal", function()
     local series, forecast = made{ "ventas" }
     local text = plot.forecast(series, forecast, { title = "año y ñandú", width = 40, height = 10 })

@@ -255,8 +255,11 @@ describe("scripts/airline.lua", function()
     local path = os.tmpname()
     local ok, text = output_of(("%q scripts/airline.lua --seeds 1 --save %s"):format(program, path))
     assert.is_true(ok, text)
-    for _, part in ipairs{ "95 windows: lookback 1, horizon 1", "RMSE over 1 seeds: ", "one month ahead, 96 months",
-      "12 months at once, 132 months", "24 months at once, 120 months", "80%% intervals hold %d+%%", "in all" } do
+    for _, part in ipairs{ "95 windows: lookback 1, horizon 1", "RMSE over 1 seeds: ",
+      "one month ahead, 96 months", "12 months at once, 132 months", "24 months at once, 120 months",
+      "published: ARIMA.* 43.18", "this network, mean over 1 seeds",
+      "48 months on: RMSE [%d.]+, 80%% intervals hold %d+%%", "37 months on: RMSE", "25 months on: RMSE",
+      "rehearsals within", "in all" } do
       assert.is_truthy(text:find(part), part)
     end
     -- A fresh process reads the file and the numbers.
@@ -291,9 +294,15 @@ describe("scripts/airline_rehearsals.lua", function()
       if setting:find("mean of: ", 1, true) then means = means + 1 else assert.is_true(singles[rmse], rmse) end
     end
     assert.is_true(means > 0, ranking)
+    ok, text = output_of(run .. "1 --months 84")
+    assert.is_true(ok, text)
+    assert.is_truthy(text:find("RMSE  from 60     72\n", 1, true), text)
     ok, text = output_of(run .. "0")
     assert.is_falsy(ok)
     assert.is_truthy(text:find("must be at least 1", 1, true), text)
+    ok, text = output_of(run .. "1 --months 83")
+    assert.is_falsy(ok)
+    assert.is_truthy(text:find("--months must be 84 to 144, got 83", 1, true), text)
   end)
 end)
 

@@ -175,6 +175,30 @@ describe("an ensemble", function()
     end)
   end)
 
+  it("saves networks of one name", function()
+    local function named(seed)
+      return member(seed, { model = function(info)
+        return marea.Sequential{ nn.GRU{ 3 }, nn.Dense{ info.outputs }, name = "net" }
+      end })
+    end
+    local ensemble = Ensemble{ named(1), named(2), named(3) }
+    ensemble:fit(train)
+    file_of(ensemble, function(path)
+      local loaded = assert(timeseries.load(path))
+      assert.are.same(ensemble:forecast().mean, loaded:forecast().mean)
+      assert.are_not.same(loaded.members[1]:forecast().mean, loaded.members[2]:forecast().mean)
+      file_of(loaded, function(again)
+        assert.are.same(ensemble:forecast().mean, assert(timeseries.load(again)):forecast().mean)
+      end)
+      loaded:fit(train)
+      assert.are.same(ensemble:forecast().mean, loaded:forecast().mean)
+    end)
+    for _, one in ipairs(ensemble.members) do assert.are.equal("net", one.network.name) end
+    local ok, message = ensemble:save("/nowhere/else.safetensors")
+    assert.is_nil(ok)
+    assert.is_truthy(message:find("/nowhere", 1, true), message)
+  end)
+
   it("is refused when its file is broken", function()
     file_of(fitted("mean"), function(path)
       local model = assert(marea.load(path))
@@ -195,7 +219,11 @@ describe("an ensemble", function()
       refused("member 3 is malformed", function(d) d.members[3] = "text" end)
       refused("two forecasters or more", function(d) d.names = { d.names[1] } end)
       refused("combine", function(d) d.combine = "sum" end)
-      refused("member 2 forecasts sales, member 1 x", function(d) d.members[1].roles.targets = { "x" } end)
+      refused("there is no column string \"x\"", function(d) d.members[1].roles.targets = { "x" } end)
+      refused("member 2 forecasts sales, member 1 x", function(d)
+        d.members[1].roles.targets, d.members[1].history.names = { "x" }, { "x" }
+      end)
+      refused("members 1 and 3 have one network", function(d) d.names[3] = d.names[1] end)
       model.extra.ensemble = "{"
       assert(model:save(path))
       assert.is_nil((timeseries.load(path)))
@@ -224,6 +252,71 @@ describe("an ensemble", function()
     local differing = Ensemble{ x, member(2, short) }
     assert.fails("member 2 forecasts x, y, member 1 x; give all the same targets", differing.fit,
       differing, two)
+  end)
+
+  it("refuses members that have learnt up to different months, naming them", function()
+    local a, b = member(1), member(2)
+    a:fit(series:slice(1, 84))
+    b:fit(train)
+    local ensemble = Ensemble{ a, b }
+    local message = "the members' training parts end at different rows or values (member 1 at 2016-12, "
+      .. "member 2 at 2017-12); fit the ensemble"
+    assert.fails("forecast: " .. message, ensemble.forecast, ensemble)
+    assert.fails("evaluate: " .. message, ensemble.evaluate, ensemble, test)
+    assert.fails("save: " .. message, ensemble.save, ensemble, "unwritten")
+    a:fit(train)
+    assert.are.equal("2018-01", ensemble:forecast().dates[1])
+    -- Without dates the last values tell.
+    local down, up = {}, {}
+    for t = 1, 40 do down[t], up[t] = math.sin(t) - t, math.sin(t) + t end
+    a:fit(Series{ down, names = { "sales" } })
+    b:fit(Series{ up, names = { "sales" } })
+    assert.fails("member 1 at row 40, member 2 at row 40", ensemble.forecast, ensemble)
+  end)
+
+  it("refuses a file whose members end apart", function()
+    file_of(fitted("mean"), function(path)
+      local model = assert(marea.load(path))
+      local copy = marea.json.decode(model.extra.ensemble)
+      copy.members[2].fitted.to = "2016-12"
+      model.extra.ensemble = marea.json.encode(copy)
+      assert(model:save(path))
+      local loaded, message = timeseries.load(path)
+      assert.is_nil(loaded)
+      assert.is_truthy(message:find("member 2 at 2016-12", 1, true), message)
+    end)
+  end)
+
+  it("changes all members or none", function()
+    local a, b = member(1, { lookback = 2 }), member(2, { lookback = 20 })
+    local ensemble = Ensemble{ a, b }
+    assert.fails("the series has 15 rows", ensemble.fit, ensemble, series:slice(1, 15))
+    assert.fails("member 1 is not fitted", ensemble.forecast, ensemble)
+    ensemble:fit(train)
+    local before = ensemble:forecast()
+    assert.fails("the series has 15 rows", ensemble.fit, ensemble, series:slice(1, 15))
+    assert.are.same({ before.mean, before.dates }, { ensemble:forecast().mean, ensemble:forecast().dates })
+  end)
+
+  it("knows whose scores it has", function()
+    local function judged(ensemble)
+      return tostring(ensemble:forecast()):find("judged on", 1, true) ~= nil
+    end
+    local ensemble = fitted("mean")
+    local scores = ensemble:evaluate(test)
+    file_of(ensemble, function(path)
+      local loaded = assert(timeseries.load(path))
+      assert.are.equal(tostring(scores), tostring(loaded.scores))
+      assert.is_true(judged(loaded))
+    end)
+    ensemble.members[2]:fit(train)
+    assert.is_false(judged(ensemble))
+    file_of(ensemble, function(path) assert.is_false(judged(assert(timeseries.load(path)))) end)
+    ensemble:evaluate(test)
+    assert.is_true(judged(ensemble))
+    ensemble:fit(train)
+    assert.is_nil(ensemble.scores)
+    assert.is_false(judged(ensemble))
   end)
 
   it("refuses to judge members from different origins", function()

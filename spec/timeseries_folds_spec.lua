@@ -1,4 +1,5 @@
 -- Residuals that intervals are drawn from: those of the training windows, or crossed by folds.
+local forecasting = require "spec.support_forecasting"
 local marea = require "marea"
 require "spec.helper" -- its assertions
 local nn, timeseries = marea.nn, marea.timeseries
@@ -89,10 +90,57 @@ describe("fit{ folds }", function()
     end
   end)
 
-  it("takes held out windows instead, where there are any", function()
+  it("is not needed where windows are held out", function()
     local forecaster = Forecaster{ lookback = 4, horizon = 2, model = line, seed = 1 }
-    forecaster:fit(noisy(44), { epochs = 1, folds = 3, validation_split = 0.25 })
+    forecaster:fit(noisy(44), { epochs = 1, validation_split = 0.25 })
     assert.are.equal(10, #forecaster.residuals)
+    assert.are.equal("validation", forecaster.residuals_of)
+    assert.fails("those of the validation part or those of the folds", forecaster.fit, forecaster,
+      noisy(44), { folds = 3, validation_split = 0.25 })
+    local quantiles = Forecaster{ lookback = 4, model = line, quantiles = { 0.1, 0.5, 0.9 } }
+    assert.fails("folds give residuals, and this forecaster's intervals are its network's quantiles",
+      quantiles.fit, quantiles, noisy(44), { folds = 3 })
+  end)
+
+  it("is done unasked for few windows, and said of many", function()
+    local function fitted(rows, given)
+      local forecaster = Forecaster{ lookback = 1, horizon = 2, model = line, optimizer = untrained,
+        seed = 1 }
+      forecaster:fit(noisy(rows), given or { epochs = 1 })
+      return forecaster
+    end
+    local note = "rest on windows that were learnt from"
+    for rows, kind in pairs{ [9] = "training", [10] = "folds", [502] = "folds", [503] = "training" } do
+      local forecaster = fitted(rows)
+      assert.are.equal(kind, forecaster.residuals_of, rows)
+      assert.are.equal(kind == "training", tostring(forecaster:forecast()):find(note, 1, true) ~= nil)
+      assert.is_truthy(forecaster.report:find(kind == "folds" and "by a network that has not seen it"
+        or "which flatters", 1, true))
+    end
+    local plain = fitted(40, { epochs = 1, folds = 0 })
+    assert.are.equal("training", plain.residuals_of)
+    forecasting.file_of(plain, function(path)
+      local loaded = assert(timeseries.load(path))
+      assert.are.same({ plain.spread, "training" }, { loaded.spread, loaded.residuals_of })
+      assert.are.equal(tostring(plain:forecast()), tostring(loaded:forecast()))
+    end)
+  end)
+
+  it("cuts long horizons too: no more than half of the other windows is left out", function()
+    local sizes = {}
+    local forecaster = Forecaster{ lookback = 2, horizon = 24, transforms = {}, seed = 1,
+      model = function(info)
+        local network = line(info)
+        local fit = network.fit
+        network.fit = function(self, x, y, given)
+          sizes[#sizes + 1] = x:size(1)
+          return fit(self, x, y, given)
+        end
+        return network
+      end }
+    forecaster:fit(noisy(65), { epochs = 1, folds = 4 }) -- 40 windows in blocks of 10
+    assert.are.same({ 40, 15, 16, 16, 15 }, sizes)
+    assert.are.equal(40, #forecaster.residuals)
   end)
 
   it("goes with a base, whose fitted errors count wider", function()
@@ -121,8 +169,55 @@ describe("fit{ folds }", function()
     fails("folds must be", -2)
     fails("folds must be", 2.5)
     fails("fit: 7 windows of horizon 2 cannot be cut into 8 folds", 8)
-    assert.fails("windows of horizon 6 cannot be cut into 2 folds", function()
-      Forecaster{ lookback = 2, horizon = 6, model = line }:fit(noisy(12), { epochs = 1, folds = 2 })
-    end)
+  end)
+end)
+
+describe("an interval", function()
+  local function with_residuals(list, spread, more)
+    local given = { lookback = 1, transforms = {}, model = line, optimizer = untrained, seed = 1 }
+    for name, option in pairs(more or {}) do given[name] = option end
+    local forecaster = Forecaster(given)
+    forecaster:fit(noisy(40), { epochs = 1, folds = 0 })
+    forecaster.residuals, forecaster.spread = list, spread
+    return forecaster
+  end
+
+  it("lies around the forecast, however one-sided the residuals are", function()
+    local list = {}
+    for i = 1, 50 do list[i] = { { 3 } } end
+    local forecast = with_residuals(list, 1):forecast(1, { level = 0.8, paths = 501 })
+    assert.is_true(math.abs(forecast.mean[1][1] - forecast.low[1][1] - 3) < 1e-5)
+    assert.is_true(math.abs(forecast.high[1][1] - forecast.mean[1][1] - 3) < 1e-5)
+    for i = 1, 50 do list[i] = { { 1 + i % 7 } } end
+    forecast = with_residuals(list, 1, { strategy = "recursive" }):forecast(5)
+    for h = 1, 5 do
+      local mean, low, high = forecast.mean[h][1], forecast.low[h][1], forecast.high[h][1]
+      assert.is_true(low < mean and mean < high)
+    end
+  end)
+
+  it("is wider the fewer stretches of a horizon the residuals are of", function()
+    local function spread(rows, horizon)
+      local forecaster = Forecaster{ lookback = 1, horizon = horizon, model = line, seed = 1 }
+      forecaster:fit(noisy(rows), { epochs = 1 })
+      return forecaster.spread
+    end
+    assert.is_true(math.abs(spread(102, 1) - math.sqrt(102 / 100)) < 1e-12)
+    assert.is_true(math.abs(spread(31, 10) - math.sqrt(4 / 2)) < 1e-12)
+    assert.is_true(math.abs(spread(12, 10) - math.sqrt(2.5 / 0.5)) < 1e-12)
+    local list = {}
+    for i = 1, 50 do list[i] = { { 3 } } end
+    local forecast = with_residuals(list, 2):forecast(1)
+    assert.is_true(math.abs(forecast.high[1][1] - forecast.mean[1][1] - 6) < 1e-5)
+  end)
+
+  it("heeds late residuals more than early ones", function()
+    local list = {}
+    for i = 1, 100 do list[i] = { { i <= 50 and 1 or 5 } } end
+    -- Of weights that rise from 1 to 4, the earlier half has a third.
+    local forecast = with_residuals(list, 1):forecast(1, { level = 0.3, paths = 4000 })
+    assert.is_true(math.abs(forecast.high[1][1] - forecast.mean[1][1] - 1) < 1e-5)
+    forecast = with_residuals(list, 1):forecast(1, { level = 0.4, paths = 4000 })
+    assert.is_true(math.abs(forecast.high[1][1] - forecast.mean[1][1] - 5) < 1e-5)
   end)
 end)

@@ -69,7 +69,12 @@ describe("transforms", function()
     local half = timeseries.Pipeline{ { "boxcox", 0.5 } }:fit(series)
     assert.are.same({ 0 }, half:inverse({ -3 }, series))
     local negative = timeseries.Pipeline{ { "boxcox", -0.5 } }:fit(series)
-    assert.fails("has no inverse for lambda -0.500", negative.inverse, negative, { 3 }, series)
+    -- Beyond the limit 2 of a negative lambda, and below it far up: ten times the largest value.
+    local most = 10 * math.max(table.unpack(series:column(1)))
+    assert.are.same({ most, most, most }, negative:inverse({ 3, 2, 1.99999999 }, series))
+    support.near(4, negative:inverse({ 1 }, series)[1], 1e-12)
+    local again = timeseries.Pipeline.from_config(negative:get_config())
+    assert.are.same({ most }, again:inverse({ 3 }, series))
   end)
 
   it("refuse values without a logarithm by column and row", function()

@@ -58,8 +58,32 @@ local function forecast_as_text(parts, read)
   return shown:render(read.title)
 end
 
+-- Rows first … last of a column as points.
+local function rows_of(series, column, first, last)
+  return pairs_of(moments(series, first, last), table.move(series:column(column), first, last, 1, {}))
+end
+
+-- Where the forecast lies: behind the rows that it was made from, which may end before the history, or
+-- after it. Without dates, behind the history, unless that reaches further.
+local function places_of(history, forecast)
+  local from = forecast.history
+  local further = history.first + history.rows > from.first + from.rows
+  if not (from.times and history.times) and not (further and not from.times and not history.times) then
+    from = history
+  end
+  return moments(from, from.rows + 1, from.rows + forecast.rows)
+end
+
+-- The last row before a place on the axis.
+local function rows_before(history, x)
+  local list = moments(history, 1, history.rows)
+  local last = #list
+  while last > 1 and list[last] >= x do last = last - 1 end
+  return last
+end
+
 --- A forecast behind its history, with its interval.
--- @tparam Series history what came before, ending where the forecast begins
+-- @tparam Series history what came before; rows from the forecast's first date on are what came
 -- @tparam Forecast forecast what Forecaster:forecast returned
 -- @tparam[opt] table given `column` (the first target), `actual` (a Series of what came), `last` (so
 -- many rows of the history), `title`, `xlabel`, `ylabel`, `width`, `height`, `path`
@@ -70,18 +94,21 @@ return function(history, forecast, given)
   local column = read.column or forecast.names[1]
   local mean, low, high = forecast:column(column)
   local first = 1
+  local parts = { low = low, high = high, xs = places_of(history, forecast),
+    interval = ("%g%% interval"):format(100 * forecast.level) }
+  local last = rows_before(history, parts.xs[1])
   if read.last then
-    first = math.max(1, history.rows - options.integer("forecast", "last", read.last) + 1)
+    first = math.max(1, last - options.integer("forecast", "last", read.last) + 1)
   end
-  local known = history:column(column)
-  local parts = { low = low, high = high, xs = moments(history, history.rows + 1,
-    history.rows + forecast.rows), interval = ("%g%% interval"):format(100 * forecast.level) }
-  parts.known = pairs_of(moments(history, first, history.rows),
-    table.move(known, first, history.rows, 1, {}))
+  parts.known = rows_of(history, column, first, last)
   parts.mean = pairs_of(parts.xs, mean)
-  if read.actual then
+  if read.actual and read.actual.times and history.times then
+    parts.actual = rows_of(read.actual, column, 1, math.min(read.actual.rows, forecast.rows))
+  elseif read.actual then
     local rows = math.min(read.actual.rows, forecast.rows)
     parts.actual = pairs_of(table.move(parts.xs, 1, rows, 1, {}), read.actual:column(column))
+  elseif last < history.rows then
+    parts.actual = rows_of(history, column, last + 1, math.min(history.rows, last + forecast.rows))
   end
   return (read.path and draw_forecast or forecast_as_text)(parts, read)
 end

@@ -1,6 +1,8 @@
 --- Histories of forecasters whose base runs from the training part's first row on: what is given is
 -- put behind the rows of the training part that came before it.
 -- @module marea.timeseries.continuation
+local frequency = require "marea.timeseries.frequency"
+
 local continuation = {}
 
 local function refuse(who, message, ...)
@@ -62,6 +64,15 @@ local function place_of(self, series, who)
     refuse(who, "the dates are not as far apart as those of the training part")
   end
   return place
+end
+
+--- Raises when a series' dates are not as far apart as those that the forecaster has learnt from.
+function continuation.check_step(self, series, who)
+  local own, other = self.history.frequency, series.frequency
+  if own and other and (own.unit ~= other.unit or own.count ~= other.count) then
+    refuse(who, "the dates are not as far apart as those of the training part: %s here, "
+      .. "%s there", frequency.name(other), frequency.name(own))
+  end
 end
 
 --- A series from the training part's first row on.

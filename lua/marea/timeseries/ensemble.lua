@@ -10,6 +10,7 @@
 -- Whatever takes a Forecaster takes an Ensemble: backtest, plot.forecast, files.
 -- @classmod marea.timeseries.Ensemble
 local evaluation = require "marea.timeseries.evaluation"
+local fitting = require "marea.timeseries.fitting"
 local Forecaster = require "marea.timeseries.forecaster"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
@@ -117,26 +118,64 @@ local function construct(_, given)
   return self
 end
 
---- Fits every member, one after the other: see Forecaster:fit.
+--- Fits every member, one after the other: see Forecaster:fit. When one of them fails, all stay as they
+-- were.
 -- @treturn table the members' histories; `self.report` says in words what was done
 function methods:fit(series, given)
   series = Series.of(series)
-  local histories, reports = {}, {}
+  local learnt, histories, reports = {}, {}, {}
   for i, member in ipairs(self.members) do
-    histories[i] = member:fit(series, given)
-    reports[i] = ("%d. %s"):format(i, member.report)
+    learnt[i], histories[i] = fitting.learn(member, series, given or member.training)
+    reports[i] = ("%d. %s"):format(i, learnt[i].report)
   end
-  check_targets(self.members)
-  self.report = table.concat(reports, "\n")
+  check_targets(learnt)
+  for i, member in ipairs(self.members) do fitting.adopt(member, learnt[i]) end
+  self.report, self.scores = table.concat(reports, "\n"), nil
   return histories
 end
 
+-- Whether two members end at the same row of the same series.
+local function end_alike(one, other)
+  if one.fitted.to ~= other.fitted.to then return false end
+  for _, name in ipairs(one.roles.targets) do
+    local a, b = one.history, other.history
+    if a.columns[a:place(name)][a.rows] ~= b.columns[b:place(name)][b.rows] then return false end
+  end
+  return true
+end
+
+-- Raises unless all members have learnt, and up to the same row: what they forecast is of one time.
 local function require_fitted(self, who)
+  local ends, alike = {}, true
   for i, member in ipairs(self.members) do
     if not member.network then
       error(("%s: fit the ensemble first (member %d is not fitted)"):format(who, i), 0)
     end
   end
+  check_targets(self.members)
+  for i, member in ipairs(self.members) do
+    ends[i] = ("member %d at %s"):format(i, member.fitted.to)
+    alike = alike and end_alike(self.members[1], member)
+  end
+  if not alike then
+    error(("%s: the members' training parts end at different rows or values (%s); fit the ensemble, "
+      .. "so that all learn up to the same one"):format(who, table.concat(ends, ", ")), 0)
+  end
+end
+Ensemble.require_fitted = require_fitted
+
+-- For files: the scores, unless a member has learnt anew since.
+function methods:valid_scores()
+  for i, network in ipairs(self.judged or {}) do
+    if self.members[i].network ~= network then return nil end
+  end
+  return self.scores
+end
+
+-- For files: scores of the networks as they are now.
+function methods:set_scores(scores)
+  self.scores, self.judged = scores, {}
+  for i, member in ipairs(self.members) do self.judged[i] = member.network end
 end
 
 --- Forecasts what follows a history: see Forecaster:forecast.
@@ -150,7 +189,8 @@ function methods:forecast(horizon, given)
   local result = items[1]
   local mean, low, high = combined(self, items, "mean"), combined(self, items, "low"),
     combined(self, items, "high")
-  result.mean, result.low, result.high, result.scores = mean, low, high, self.scores
+  for _, item in ipairs(items) do result.flatters = result.flatters or item.flatters end
+  result.mean, result.low, result.high, result.scores = mean, low, high, self:valid_scores()
   return result
 end
 
@@ -178,7 +218,7 @@ function methods:evaluate(series, given)
     seen.low, seen.high = combined(self, items, "low"), combined(self, items, "high")
   end
   local scores = evaluation.score(seen, read)
-  if not read.in_sample then self.scores = scores end
+  if not read.in_sample then self:set_scores(scores) end
   return scores
 end
 

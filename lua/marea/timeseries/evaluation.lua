@@ -2,17 +2,16 @@
 -- @module marea.timeseries.evaluation
 local continuation = require "marea.timeseries.continuation"
 local forecast = require "marea.timeseries.forecast"
+local leakage = require "marea.timeseries.leakage"
 local metrics = require "marea.timeseries.metrics"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local preparing = require "marea.timeseries.preparing"
 local rolling = require "marea.timeseries.rolling"
+local Scores = require "marea.timeseries.scores"
 local windows = require "marea.timeseries.windows"
 
 local evaluation = {}
-
-local Scores = { __name = "marea scores" }
-Scores.__index = Scores
 
 -- Baselines ---------------------------------------------------------------------------------------
 
@@ -58,8 +57,6 @@ function baselines.mean(values, origins, horizon)
   return means * ops.ones{ 1, horizon, 1 }
 end
 
-local order = { "seasonal naive", "naive", "drift", "mean" }
-
 -- Errors ------------------------------------------------------------------------------------------
 
 local function errors_of(actual, predicted)
@@ -82,6 +79,22 @@ local function mape(actual, predicted)
   return 100 * ops.mean(ops.abs((predicted - actual) / actual)):item()
 end
 
+-- 200 |a - p| / (|a| + |p|), 0 where both are 0 (see metrics.smape).
+local function smape(actual, predicted)
+  local sizes = ops.abs(actual) + ops.abs(predicted)
+  return 200 * ops.mean(ops.abs(predicted - actual) / (sizes + ops.less_equal(sizes, 0))):item()
+end
+
+-- Mean pinball loss of the two bounds as quantiles (see metrics.pinball).
+local function pinball_of(actual, low, high, level)
+  local q = (1 - level) / 2
+  local below, above = actual - ops.tensor(low), actual - ops.tensor(high)
+  local function loss(d, share)
+    return ops.mean(d * share + (ops.abs(d) - d) * 0.5):item()
+  end
+  return (loss(below, q) + loss(above, 1 - q)) / 2
+end
+
 -- Mean absolute error over that of the seasonal naive forecast before the first target (Hyndman and
 -- Koehler, 2006), mean over the columns; nil where that is 0 or there are too few rows.
 local function mase(series, before, actual, predicted)
@@ -101,24 +114,7 @@ local function coverage_of(actual, low, high)
   return ops.mean(inside):item(), ops.mean(high - low):item()
 end
 
--- Leakage -----------------------------------------------------------------------------------------
-
--- Raises when the part's targets begin within what the forecaster has learnt from.
-local function check_unseen(self, part)
-  local fitted = self.fitted
-  local seen
-  if part.times and fitted.last_time then
-    seen = part.times[1] <= fitted.last_time and part.times[part.rows] >= fitted.first_time
-  else
-    local root = rawget(part, "root") or part
-    seen = fitted.root == root and part.first <= fitted.last
-  end
-  if seen then
-    error(("evaluate: leakage: transforms and network have learnt from %s … %s (%d rows), the part to "
-      .. "be judged begins at %s; fit on what lies before it, or say in_sample = true"):format(
-      fitted.from, fitted.to, fitted.rows, part:date(1)), 0)
-  end
-end
+-- The part ----------------------------------------------------------------------------------------
 
 -- The part with everything before it (the baselines look further back than the network), and the
 -- number of rows before.
@@ -143,6 +139,7 @@ function evaluation.read_options(self, given)
   read.horizon = options.integer("evaluate", "horizon", read.horizon)
   read.stride = options.integer("evaluate", "stride", read.stride)
   options.choice("evaluate", "units", read.units, { "own", "scaled" })
+  forecast.check_paths("evaluate", read)
   if self.strategy ~= "recursive" and read.horizon > self.horizon then
     error(("evaluate: horizon %d, the forecaster has learnt %d"):format(read.horizon, self.horizon), 0)
   end
@@ -165,8 +162,9 @@ end
 -- @treturn table { targets = Series with what lies before, origins = its 0-based rows, `first` and `last`
 -- date of what is forecast, actual, predicted (N,H,C), low, high (lists, with `level`), unit }
 function evaluation.foresee(self, part, read)
-  if not read.in_sample then check_unseen(self, part) end
+  if not read.in_sample then leakage.check_unseen(self, part) end
   part:require_whole("evaluate")
+  continuation.check_step(self, part, "evaluate")
   local longer, before = with_history(self, part)
   local prepared = preparing.table(self, longer)
   local origins = rolling.origins(self, prepared, before + 1, read.horizon, read.stride)
@@ -192,14 +190,16 @@ local function measure(seen, read)
   local function in_units(x) return unit and x / unit or x end
   local scores = errors_of(in_units(actual), in_units(predicted))
   scores.baselines, scores.by_horizon = {}, by_horizon(in_units(actual), in_units(predicted))
-  for _, name in ipairs(order) do
+  for _, name in ipairs(Scores.baselines) do
     local p = baselines[name](seen.targets.values, seen.origins, read.horizon, seen.targets.period)
     scores.baselines[name] = p and errors_of(in_units(actual), in_units(p))
   end
   scores.mape, scores.actual, scores.predicted = mape(actual, predicted), actual, predicted
+  scores.smape = smape(actual, predicted)
   if not unit then scores.mase = mase(seen.targets, seen.origins[1] + 1, actual, predicted) end
   if read.level then
     scores.coverage, scores.width = coverage_of(actual, seen.low, seen.high)
+    scores.pinball = pinball_of(actual, seen.low, seen.high, read.level)
     scores.low, scores.high, scores.level = seen.low, seen.high, read.level
   end
   return scores
@@ -207,7 +207,7 @@ end
 
 --- The scores of what evaluation.foresee returned.
 function evaluation.score(seen, read)
-  local scores = setmetatable(measure(seen, read), Scores)
+  local scores = Scores.of(measure(seen, read))
   scores.windows, scores.horizon, scores.units = #seen.origins, read.horizon, read.units
   scores.first, scores.last = seen.first, seen.last
   local reference = scores.baselines["seasonal naive"]
@@ -222,39 +222,6 @@ function evaluation.evaluate(self, part, given)
   local scores = evaluation.score(evaluation.foresee(self, part, read), read)
   if not read.in_sample then self.scores = scores end
   return scores
-end
-
---- One line: the error beside the reference's, and the skill score 1 - RMSE / RMSE of the seasonal
--- naive forecast.
-function Scores:summary()
-  local reference = self.baselines[self.reference]
-  return ("judged on %d windows, %s … %s: RMSE %.4g, %s %.4g, skill score %s"):format(self.windows,
-    self.first, self.last, self.rmse, self.reference, reference.rmse,
-    self.skill and ("%.3f"):format(self.skill) or "not defined")
-end
-
-function Scores:__tostring()
-  local lines = { ("%d windows, horizon %d, %s … %s%s"):format(self.windows, self.horizon, self.first,
-    self.last, self.units == "scaled" and "; in deviations of the training part" or "") }
-  lines[2] = ("%-16s %10s %10s %10s %12s"):format("", "RMSE", "MAE", "MSE", "skill score")
-  local reference = self.baselines[self.reference].rmse
-  local function row(name, e)
-    local s = metrics.skill(e.rmse, reference)
-    lines[#lines + 1] = ("%-16s %10.4g %10.4g %10.4g %12s"):format(name, e.rmse, e.mae, e.mse,
-      s and ("%.3f"):format(s) or "-")
-  end
-  row("this forecaster", self)
-  for _, name in ipairs(order) do
-    if self.baselines[name] then row(name, self.baselines[name]) end
-  end
-  lines[#lines + 1] = ("skill score: 1 - RMSE / RMSE of the %s forecast%s%s"):format(self.reference,
-    self.mape and ("; MAPE %.2f%%"):format(self.mape) or "",
-    self.mase and ("; MASE %.3f"):format(self.mase) or "")
-  if self.coverage then
-    lines[#lines + 1] = ("intervals of %g%% hold %.1f%% of the values; mean width %.4g"):format(
-      100 * self.level, 100 * self.coverage, self.width)
-  end
-  return table.concat(lines, "\n")
 end
 
 return evaluation

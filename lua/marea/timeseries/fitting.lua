@@ -2,26 +2,44 @@
 -- @module marea.timeseries.fitting
 local callbacks = require "marea.callbacks"
 local continuation = require "marea.timeseries.continuation"
+local leakage = require "marea.timeseries.leakage"
 local losses = require "marea.losses"
 local native = require "marea.native"
 local ops = require "marea.ops"
 local optim = require "marea.optim"
 local options = require "marea.nn.options"
+local Pipeline = require "marea.timeseries.pipeline"
 local preparing = require "marea.timeseries.preparing"
 local registry = require "marea.nn.registry"
+local residuals = require "marea.timeseries.residuals"
 local rolling = require "marea.timeseries.rolling"
+local Series = require "marea.timeseries.series"
 
 local fitting = {}
 
-local MOST_RESIDUALS <const> = 50000 -- numbers that are kept for intervals
+local FEWEST_ROWS <const> = 16 -- that are kept of the training part
 
-local function read_options(given)
-  local read = options.read("fit", given, { epochs = 100, batch_size = 32, verbose = 0,
-    callbacks = options.optional, shuffle = true, validation = options.optional,
-    validation_split = 0, patience = options.optional, folds = 0 })
+local function read_folds(self, read)
+  if read.folds == nil then return end
   read.folds = options.integer("fit", "folds", read.folds, 0)
   if read.folds == 1 then error("fit: folds must be 0 or at least 2, got 1", 0) end
+  if read.folds == 0 then return end
+  if self.quantiles then
+    error("fit: folds give residuals, and this forecaster's intervals are its network's quantiles; leave "
+      .. "folds out", 0)
+  elseif read.validation or read.validation_split ~= 0 then
+    error("fit: residuals are those of the validation part or those of the folds; leave one of the two "
+      .. "out", 0)
+  end
+end
+
+local function read_options(self, given)
+  local read = options.read("fit", given, { epochs = 100, batch_size = 32, verbose = 0,
+    callbacks = options.optional, shuffle = true, validation = options.optional,
+    validation_split = 0, patience = options.optional, folds = options.optional })
+  read_folds(self, read)
   options.number("fit", "validation_split", read.validation_split, 0, 1)
+  read.validation = read.validation and Series.of(read.validation)
   if read.patience ~= nil then
     read.patience = options.integer("fit", "patience", read.patience, 0)
     if not read.validation and read.validation_split == 0 then
@@ -47,20 +65,27 @@ local function lay_out(self, series)
   self.unknown = #roles.targets + #roles.others
 end
 
-local function fit_transforms(self, series)
-  local roles = self.roles
+-- Scalers and bases learn from the first `rows` rows.
+local function fit_transforms(self, series, rows)
+  local roles, part = self.roles, series:slice(1, rows)
   for _, stage in ipairs(self.pipeline.stages) do
     if stage.anchored then stage.period = series.period end
   end
-  self.pipeline:fit(series:select(roles.targets))
-  if #roles.others > 0 then self.others_pipeline:fit(series:select(roles.others)) end
+  self.pipeline:fit(part:select(roles.targets))
+  if #roles.others > 0 then self.others_pipeline:fit(part:select(roles.others)) end
   if self.known_pipeline and #roles.known > 0 then
-    self.known_pipeline:fit(series:select(roles.known))
+    self.known_pipeline:fit(part:select(roles.known))
   end
   self.lost = math.max(self.lost, self.pipeline.lost)
 end
 
-local function info_of(self, features)
+--- Whether the network reads rows of the future, of so many features.
+function fitting.reads_future(self, features)
+  return self.strategy == "encoder_decoder" or self.strategy == "direct" and features > self.unknown
+end
+
+--- What the network is told: its `info` (see Forecaster).
+function fitting.info_of(self, features)
   local known = features - self.unknown
   local targets = self.independent and 1 or #self.roles.targets
   local quantiles = self.quantiles and #self.quantiles or 1
@@ -68,6 +93,19 @@ local function info_of(self, features)
     quantiles = quantiles, features = self.independent and 1 + known or features,
     rows = self.lookback + (self.reads_future and self.horizon or 0),
     outputs = self.horizon * targets * quantiles }
+end
+
+--- Raises unless a network answers what `info` asks for.
+-- @treturn boolean whether it answers (batch, horizon, outputs / horizon)
+function fitting.check_answers(who, network, info)
+  local shape, outputs = network:output_shape{ -1, info.rows, info.features }, 1
+  for axis = 2, #shape do outputs = outputs * shape[axis] end
+  if outputs ~= info.outputs or #shape == 3 and shape[2] ~= info.horizon then
+    error(("%s: the network answers (%s), expected (batch, %d): %d steps, %d columns, %d quantiles "
+      .. "(or batch, %d, %d)"):format(who, "batch, " .. table.concat(shape, ", ", 2), info.outputs,
+      info.horizon, info.targets, info.quantiles, info.horizon, info.outputs // info.horizon), 0)
+  end
+  return #shape == 3
 end
 
 -- A network without weights: what the function makes, or a copy of the model that was given.
@@ -83,14 +121,7 @@ local function new_network(self, info)
       .. options.show(network or self.model), 0)
   end
   network:build{ -1, info.rows, info.features }
-  local shape, outputs = network:output_shape{ -1, info.rows, info.features }, 1
-  for axis = 2, #shape do outputs = outputs * shape[axis] end
-  if outputs ~= info.outputs or #shape == 3 and shape[2] ~= info.horizon then
-    error(("fit: the network answers (%s), expected (batch, %d): %d steps, %d columns, %d quantiles "
-      .. "(or batch, %d, %d)"):format("batch, " .. table.concat(shape, ", ", 2), info.outputs,
-      info.horizon, info.targets, info.quantiles, info.horizon, info.outputs // info.horizon), 0)
-  end
-  return network, #shape == 3
+  return network, fitting.check_answers("fit", network, info)
 end
 
 -- Transformed targets as the network should answer them.
@@ -113,10 +144,23 @@ local function samples(self, prepared, origins, info, by_step)
   return { x, answers_of(self, y, info, by_step) }
 end
 
+-- How many of the last windows are held out.
+local function count_held(windows, share)
+  return share > 0 and math.max(1, math.floor(windows * share + 0.5)) or 0
+end
+
+-- The rows before the first target that is held out, from which transforms may learn.
+local function rows_to_learn(self, series, share)
+  local windows = series.rows - self.lost - self.lookback - self.horizon + 1
+  local held = count_held(windows, share)
+  if held == 0 or windows - held < self.horizon then return series.rows end -- too short is told later
+  return series.rows - held - self.horizon + 1
+end
+
 -- The origins to learn from and those held out. Between them are `horizon - 1` that belong to
 -- neither, because their targets would be in both.
 local function split_origins(self, origins, share)
-  local held = share > 0 and math.max(1, math.floor(#origins * share + 0.5)) or 0
+  local held = count_held(#origins, share)
   if held == 0 then return origins, {} end
   local last = #origins - held - (self.horizon - 1)
   if last < 1 then
@@ -128,6 +172,9 @@ end
 
 -- A validation part with the rows before it that its first window reads.
 local function validation_table(self, part)
+  for _, list in pairs(self.roles) do
+    for _, name in ipairs(list) do part:place(name, "fit: validation") end
+  end
   part:require_whole("fit: validation")
   local longer, before
   if self.pipeline.anchored then
@@ -144,31 +191,12 @@ local function validation_table(self, part)
   return prepared, origins
 end
 
-local function check_length(self, series, prepared)
-  local windows = prepared.rows - self.lookback - self.horizon + 1
-  if windows < 1 then
+local function check_length(self, series)
+  if series.rows < self.lost + self.lookback + self.horizon then
     error(("fit: the series has %d rows, one window needs %d (lookback %d, horizon %d, %d used up by "
       .. "differences)"):format(series.rows, self.lookback + self.horizon + self.lost, self.lookback,
       self.horizon, self.lost), 0)
   end
-end
-
--- Validation after training in time, never before or within it.
-local function check_order(part, series)
-  if part.times and series.times and part.times[1] <= series.times[series.rows] then
-    error(("fit: the validation part begins at %s, the training part ends at %s: leakage"):format(
-      part:date(1), series:date(series.rows)), 0)
-  end
-end
-
--- What was right minus what was answered, on the transformed scale: up to so many windows.
-local function residuals_of(self, prepared, origins)
-  local width = self.horizon * #self.roles.targets
-  local most = math.max(20, MOST_RESIDUALS // width)
-  local chosen, step = {}, math.max(1, #origins / most)
-  for k = 1, math.min(#origins, most) do chosen[k] = origins[math.floor((k - 1) * step) + 1] end
-  local p = rolling.forecast(self, prepared, chosen, self.horizon)
-  return preparing.targets(self, prepared, chosen) - p
 end
 
 local function window_text(self, prepared, origin)
@@ -188,20 +216,18 @@ local function describe(self, prepared, train, held, held_table)
     lines[#lines + 1] = "  first  " .. window_text(self, held_table, held[1])
     lines[#lines + 1] = "  last   " .. window_text(self, held_table, held[#held])
   end
-  lines[#lines + 1] = "transforms, fitted on the training part: " .. tostring(self.pipeline)
   return table.concat(lines, "\n")
 end
 
--- What is remembered of the training part: its span, and the rows that a forecast starts from.
-local function remember(self, series)
-  local first = math.max(1, series.rows - self.lost - self.lookback + 1)
+-- What is remembered of the training part: its span, and its last rows: those that a forecast starts
+-- from, and enough to show a season beside it, and to tell the series from others.
+local function remember(self, series, validation)
+  local count = math.max(self.lost + self.lookback, series.period, FEWEST_ROWS)
+  local first = math.max(1, series.rows - count + 1)
   if self.pipeline.anchored then first = 1 end
   self.history = series:slice(first, series.rows)
-  self.fitted = { root = rawget(series, "root") or series, first = series.first,
-    last = series.first + series.rows - 1,
-    first_time = series.times and series.times[1],
-    last_time = series.times and series.times[series.rows],
-    from = series:date(1), to = series:date(series.rows), rows = series.rows }
+  self.fitted = leakage.span_of(series)
+  self.fitted.validation = validation and leakage.span_of(validation)
 end
 
 -- A second fit must not go on with the first one's moments.
@@ -210,95 +236,103 @@ local function fresh(optimizer)
   return optim.get{ class_name = optimizer.class_name, config = optimizer:get_config() }
 end
 
-local function run(self, train, held, read)
+local function run(self, network, train, held, read)
   local list = { table.unpack(read.callbacks or {}) }
   if read.patience then
     list[#list + 1] = callbacks.EarlyStopping{ monitor = "val_loss", patience = read.patience,
       restore_best_weights = true }
   end
-  self.network:compile{ optimizer = fresh(self.optimizer),
+  network:compile{ optimizer = fresh(self.optimizer),
     loss = self.quantiles and losses.Quantile{ quantiles = self.quantiles } or self.loss or "mse" }
-  return self.network:fit(train[1], train[2], { epochs = read.epochs, batch_size = read.batch_size,
+  return network:fit(train[1], train[2], { epochs = read.epochs, batch_size = read.batch_size,
     verbose = read.verbose, shuffle = read.shuffle, validation_data = held, callbacks = list })
-end
-
--- The origins of block k of n consecutive ones, and the others whose targets share no row with it.
-local function fold(origins, k, n, horizon)
-  local first, last = #origins * (k - 1) // n + 1, #origins * k // n
-  local block, rest = table.move(origins, first, last, 1, {}), {}
-  for i, origin in ipairs(origins) do
-    if i <= first - horizon or i >= last + horizon then rest[#rest + 1] = origin end
-  end
-  return block, rest
-end
-
--- Residuals of windows that the network which answered them has not learnt from: blocks of the
--- training windows, each forecast by a network that learns from the rest (cross-validated residuals;
--- Barber et al., 2021).
-local function crossed_residuals(self, prepared, origins, read, info)
-  local whole, list = self.network, {}
-  for k = 1, read.folds do
-    local block, rest = fold(origins, k, read.folds, self.horizon)
-    if #block == 0 or #rest == 0 then
-      error(("fit: %d windows of horizon %d cannot be cut into %d folds"):format(#origins,
-        self.horizon, read.folds), 0)
-    end
-    local by_step
-    self.network, by_step = new_network(self, info)
-    run(self, samples(self, prepared, rest, info, by_step), nil, { epochs = read.epochs,
-      batch_size = read.batch_size, verbose = 0, shuffle = read.shuffle })
-    local part = residuals_of(self, prepared, block):totable()
-    table.move(part, 1, #part, #list + 1, list)
-  end
-  self.network = whole
-  return ops.tensor(list)
 end
 
 -- Residuals to draw intervals from, as lists. Where the base was fitted to the rows they are of, its
 -- errors there are smaller than those to come.
-local function kept_residuals(self, residuals, unseen)
+local function keep(self, errors, of)
   for _, stage in ipairs(self.pipeline.stages) do
-    if stage.anchored and not unseen then residuals = residuals * ops.tensor(stage.widening) end
+    if stage.anchored and of ~= "validation" then errors = errors * ops.tensor(stage.widening) end
   end
-  return residuals:totable()
+  self.residuals, self.residuals_of = errors:totable(), of
 end
 
---- See Forecaster:fit.
-function fitting.fit(self, series, given)
-  local read = read_options(given)
+-- A forecaster of the same options, which may learn without that one's knowledge.
+local function draft(self)
+  local new = setmetatable({}, getmetatable(self))
+  for name, value in pairs(self) do new[name] = value end
+  for _, name in ipairs{ "pipeline", "others_pipeline", "known_pipeline" } do
+    new[name] = self[name] and Pipeline(self[name].stages)
+  end
+  return new
+end
+
+-- Makes the network and lets it learn from the windows of `train`; then what intervals rest on.
+local function learn(self, prepared, train, held, held_table, read)
+  local info = fitting.info_of(self, prepared.z:size(2))
+  local function on(origins, validation, how)
+    local network, by_step = new_network(self, info)
+    if validation then validation = samples(self, held_table, validation, info, by_step) end
+    return network, run(self, network, samples(self, prepared, origins, info, by_step), validation, how)
+  end
+  local history
+  self.network, history = on(train, #held > 0 and held or nil, read)
+  local folds = self.quantiles and 0 or read.folds or residuals.folds(#train)
+  self.spread = residuals.spread(self, #held > 0 and #held or #train)
+  if #held > 0 then
+    keep(self, residuals.of(self, held_table, held), "validation")
+  elseif folds > 0 then
+    local quietly = { epochs = read.epochs, batch_size = read.batch_size, verbose = 0,
+      shuffle = read.shuffle }
+    keep(self, residuals.crossed(self, prepared, train, folds, function(origins)
+      return (on(origins, nil, quietly))
+    end), "folds")
+  else
+    keep(self, residuals.of(self, prepared, train), "training")
+  end
+  return history
+end
+
+--- Learns as Forecaster:fit does, but leaves the forecaster as it is.
+-- @treturn Forecaster one of the same options that has learnt, for `adopt`
+-- @treturn History
+function fitting.learn(self, series, given)
+  self = draft(self)
+  local read = read_options(self, given)
   series:require_whole("fit")
   lay_out(self, series)
-  if series.rows > self.lost then fit_transforms(self, series) end
+  local rows = rows_to_learn(self, series, read.validation_split)
+  check_length(self, series)
+  fit_transforms(self, series, rows)
+  check_length(self, series) -- a base may have used up more
   local prepared = preparing.table(self, series)
-  check_length(self, series, prepared)
-  remember(self, series)
-  self.reads_future = self.strategy == "encoder_decoder"
-    or self.strategy == "direct" and prepared.z:size(2) > self.unknown
+  remember(self, series, read.validation)
+  self.reads_future = fitting.reads_future(self, prepared.z:size(2))
   local train, held = split_origins(self, rolling.origins(self, prepared, 1, self.horizon),
     read.validation_split)
   local held_table = prepared
   if read.validation then
-    check_order(read.validation, series)
+    leakage.check_order(read.validation, series, self.roles.targets)
+    continuation.check_step(self, read.validation, "fit: validation")
     held_table, held = validation_table(self, read.validation)
   end
-  if self.seed then
-    native.manual_seed(self.seed)
-  end
-  local info = info_of(self, prepared.z:size(2))
-  local network, by_step = new_network(self, info)
-  self.network = network
-  self.report = describe(self, prepared, train, held, held_table)
-  local held_samples = #held > 0 and samples(self, held_table, held, info, by_step) or nil
-  local history = run(self, samples(self, prepared, train, info, by_step), held_samples, read)
-  local residuals
-  if #held > 0 then
-    residuals = residuals_of(self, held_table, held)
-  elseif read.folds > 0 then
-    residuals = crossed_residuals(self, prepared, train, read, info)
-  else
-    residuals = residuals_of(self, prepared, train)
-  end
-  self.residuals = kept_residuals(self, residuals, read.validation ~= nil)
+  if self.seed then native.manual_seed(self.seed) end
+  local history = learn(self, prepared, train, held, held_table, read)
+  self.report = ("%s\ntransforms, fitted on %s … %s: %s\n%s"):format(describe(self, prepared, train,
+    held, held_table), series:date(1), series:date(rows), self.pipeline, residuals.describe(self))
+  return self, history
+end
+
+--- Takes over what another one of the same options has learnt; scores were those of the old network.
+function fitting.adopt(self, learnt)
+  for name, value in pairs(learnt) do self[name] = value end
+  self.scores = nil
+end
+
+--- See Forecaster:fit. A fit that fails changes nothing.
+function fitting.fit(self, series, given)
+  local learnt, history = fitting.learn(self, series, given)
+  fitting.adopt(self, learnt)
   return history
 end
 

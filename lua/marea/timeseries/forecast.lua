@@ -16,29 +16,41 @@ Forecast.__index = Forecast
 
 -- Intervals ---------------------------------------------------------------------------------------
 
--- Paths (P,H,C) on the transformed scale around the mean (1,H,C): whole rows of residuals, so that
--- steps and columns keep their company.
-local function direct_paths(self, mean, horizon, paths, stream)
-  local residuals = self:residual_tensor()
-  if horizon < residuals:size(2) then residuals = residuals:narrow(2, 1, horizon) end
-  local picks = forecast.draw(stream, residuals:size(1), paths)
-  return residuals:take(picks) + mean
+-- `count` rows of residuals (R,H,C), drawn at random and then each with its signs turned: errors
+-- towards one side in the windows they are of may be to the other one next time, and a bias counts as
+-- an error as well.
+local function drawn(self, residuals, count, stream)
+  local half = (count + 1) // 2
+  local picked = residuals:take(forecast.draw(stream, residuals:size(1), half)) * self.spread
+  local both = ops.concat({ picked, picked * -1 }, 1)
+  return count % 2 == 0 and both or both:narrow(1, 1, count)
 end
 
-local function recursive_paths(self, prepared, origin, horizon, paths, stream)
-  local residuals = self:residual_tensor()
+-- Paths (P,H,C) on the transformed scale around the mean (1,H,C): whole rows of residuals, so that
+-- steps and columns keep their company.
+local function direct_paths(self, residuals, mean, paths, stream)
+  local horizon = mean:size(2)
+  if horizon < residuals:size(2) then residuals = residuals:narrow(2, 1, horizon) end
+  return drawn(self, residuals, paths, stream) + mean
+end
+
+local function recursive_paths(self, residuals, prepared, origin, horizon, paths, stream)
   residuals = residuals:reshape{ residuals:size(1), residuals:size(3) }
   local origins = {}
   for i = 1, paths do origins[i] = origin end
   return rolling.recursive(self, prepared, origins, horizon, function()
-    return residuals:take(forecast.draw(stream, residuals:size(1), paths))
+    return drawn(self, residuals, paths, stream)
   end)
 end
 
---- `count` places 0 … size - 1 drawn at random, as int32.
+--- `count` places 0 … size - 1 drawn at random, as int32; the last is drawn four times as often as the
+-- first, for the spread of errors may change in time (weights that decay, as in Barber, Candès, Ramdas
+-- and Tibshirani, 2023).
 function forecast.draw(stream, size, count)
   local list = stream:uniform{ count }:totable()
-  for i, value in ipairs(list) do list[i] = math.min(size - 1, math.floor(value * size)) end
+  for i, value in ipairs(list) do
+    list[i] = math.min(size - 1, math.floor(math.log(1 + 3 * value, 4) * size))
+  end
   return ops.tensor(list, { dtype = "int32" })
 end
 
@@ -91,18 +103,30 @@ function forecast.intervals(self, prepared, origins, mean, given)
     return low:narrow(2, 1, horizon):totable(), high:narrow(2, 1, horizon):totable()
   end
   local low, high = {}, {}
-  local stream = native.new_stream(given.seed, 0)
+  local stream, residuals = native.new_stream(given.seed, 0), self:residual_tensor()
   for n, origin in ipairs(origins) do
     local repeated, paths = {}
     if self.strategy == "recursive" then
-      paths = recursive_paths(self, prepared, origin, mean:size(2), given.paths, stream)
+      paths = recursive_paths(self, residuals, prepared, origin, mean:size(2), given.paths, stream)
     else
-      paths = direct_paths(self, mean:narrow(1, n, 1), mean:size(2), given.paths, stream)
+      paths = direct_paths(self, residuals, mean:narrow(1, n, 1), given.paths, stream)
     end
     for i = 1, given.paths do repeated[i] = origin end
     low[n], high[n] = bounds(rolling.invert(self, prepared, repeated, paths), given.level)
   end
   return low, high
+end
+
+--- Checks the options of intervals: `level` (may be nil), `paths`, `seed`.
+function forecast.check_paths(who, read)
+  if read.level ~= nil then
+    if type(read.level) == "number" and read.level >= 1 then
+      error(("%s: level is a share between 0 and 1, 0.8 for 80 %%; got %g"):format(who, read.level), 0)
+    end
+    options.number(who, "level", read.level, 1e-6, 1)
+  end
+  read.paths = options.integer(who, "paths", read.paths, 2)
+  read.seed = options.integer(who, "seed", read.seed, math.mininteger)
 end
 
 -- Making ------------------------------------------------------------------------------------------
@@ -115,13 +139,13 @@ local function read_options(self, horizon, given)
     error(("forecast: asked for %d steps, the forecaster has learnt %d; make it with horizon = %d, or "
       .. "with the recursive strategy"):format(horizon, self.horizon, horizon), 0)
   end
-  options.number("forecast", "level", read.level, 1e-6, 1)
-  read.paths = options.integer("forecast", "paths", read.paths, 2)
+  forecast.check_paths("forecast", read)
   return horizon, read
 end
 
 local function check_history(self, series)
   series:require_whole("forecast")
+  continuation.check_step(self, series, "forecast")
   if self.pipeline.anchored then series = continuation.join(self, series, "forecast") end
   local needed = self.lost + self.lookback
   if series.rows < needed then
@@ -145,7 +169,8 @@ function forecast.make(self, horizon, given)
   local low, high = forecast.intervals(self, prepared, origins, mean, read)
   local result = setmetatable({ names = self.roles.targets, level = read.level,
     mean = rolling.invert(self, prepared, origins, mean):totable()[1], low = low[1], high = high[1],
-    rows = horizon, history = history:select(self.roles.targets), scores = self.scores }, Forecast)
+    rows = horizon, history = history:select(self.roles.targets), scores = self.scores,
+    flatters = not self.quantiles and self.residuals_of == "training" }, Forecast)
   result.dates = {}
   for h = 1, horizon do
     result.dates[h] = history.times and history:date(history.rows + h) or ("step %d"):format(h)
@@ -177,17 +202,36 @@ local function seasonal(self, c, h)
   return row >= 1 and history.columns[c][row] or nil
 end
 
+-- How the numbers of column c are shown: so that the ends of the narrowest interval differ in three
+-- digits.
+local function format_of(self, c)
+  local width = math.huge
+  for h = 1, self.rows do
+    local own = self.high[h][c] - self.low[h][c]
+    if own > 0 then width = math.min(width, own) end
+  end
+  if width == math.huge then return "%.6g" end
+  local places = math.max(0, 2 - math.floor(math.log(width, 10)))
+  return places <= 8 and ("%%.%df"):format(places) or "%.10g"
+end
+
 function Forecast:__tostring()
   local lines = {}
   for c, name in ipairs(self.names) do
     lines[#lines + 1] = ("%-16s %10s %10s %10s %12s"):format(name, "forecast",
       ("low %g%%"):format(100 * self.level), "high", self.history.period > 1 and "last season"
       or "last value")
+    local form = format_of(self, c)
     for h = 1, self.rows do
       local before = seasonal(self, c, h)
-      lines[#lines + 1] = ("%-16s %10.4g %10.4g %10.4g %12s"):format(self.dates[h], self.mean[h][c],
-        self.low[h][c], self.high[h][c], before and ("%.4g"):format(before) or "-")
+      lines[#lines + 1] = ("%-16s %10s %10s %10s %12s"):format(self.dates[h],
+        form:format(self.mean[h][c]), form:format(self.low[h][c]), form:format(self.high[h][c]),
+        before and ("%.6g"):format(before) or "-")
     end
+  end
+  if self.flatters then
+    lines[#lines + 1] = "low and high rest on windows that were learnt from, and may be too near: fit with "
+      .. "folds, or a validation part"
   end
   if self.scores then
     lines[#lines + 1] = self.scores:summary()

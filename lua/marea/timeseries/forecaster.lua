@@ -121,6 +121,9 @@ local function construct(_, given)
   options.boolean("Forecaster", "independent", self.independent)
   check_strategy(self)
   self.quantiles, self.median = read_quantiles(self.quantiles)
+  if self.quantiles and self.loss ~= nil then
+    error("Forecaster: quantiles have a loss of their own, the pinball loss; leave loss out", 0)
+  end
   if self.calendar then calendar.check("Forecaster", self.calendar, self.encoding) end
   self.pipeline = Pipeline(target_stages(self))
   self.others_pipeline = Pipeline(self.covariate_transforms or { "standard" })
@@ -138,9 +141,10 @@ end
 -- @tparam[opt] table given `epochs` 100, `batch_size` 32, `verbose` 0, `callbacks`, `shuffle` true;
 -- `validation`: a later part of the same series, or `validation_split` 0: the share of the last
 -- windows that is held out (no target is in both); `patience`: EarlyStopping on the validation loss
--- with the best weights; `folds` (0): without validation, the residuals that intervals are drawn from
--- are those of the training windows, which flatter; with folds, each block of windows is forecast by
--- a network that has not seen it (folds more trainings)
+-- with the best weights; `folds`: what intervals are drawn from. Residuals are those of the validation
+-- part, if there is one; else of so many blocks of windows, each forecast by a network that has not seen
+-- it (folds more trainings on a part of the windows); 0: of the windows that were learnt from, which
+-- flatters. By default 3 for 8 to 500 windows, 0 for more or fewer. The forecast does not change
 -- @treturn History of model:fit; `self.report` says in words what was done
 -- @raise when the series has holes, a scaler's column is constant, or the series is shorter than a
 -- window
@@ -169,9 +173,10 @@ end
 -- @tparam[opt] table given `horizon` (the forecaster's), `stride` 1 between origins, `units` "own" or
 -- "scaled" (errors divided by the training part's deviation, column by column), `level` (nil: no
 -- intervals), `paths`, `seed`, `in_sample` (false): judge on the training part, which is no test
--- @treturn Scores { rmse, mae, mse, mape, mase, by_horizon, baselines, skill, coverage, windows };
--- it can be printed
--- @raise when the part overlaps what was learnt from, or holds no window
+-- @treturn Scores { rmse, mae, mse, mape, smape, mase, by_horizon, baselines, skill, windows; with
+-- `level` coverage, width, and pinball: the mean pinball loss of both bounds }; it can be printed
+-- @raise when the part overlaps what was learnt from, be it the training part or the one that validated
+-- (without dates: where the rows of both are equal), has other steps, or holds no window
 function methods:evaluate(series, given)
   require_fitted(self, "evaluate")
   return require("marea.timeseries.evaluation").evaluate(self, Series.of(series), given)

@@ -72,10 +72,12 @@ function Pipeline:fit(series)
   if series.rows <= self.lost then
     error(("Pipeline: %d rows, the differences use up %d"):format(series.rows, self.lost), 0)
   end
-  local columns = series.columns
+  local columns, before = series.columns, {}
   self.width = #columns
-  for _, stage in ipairs(self.stages) do
-    stage:fit(columns, series.names, 1, series.rows)
+  for i, stage in ipairs(self.stages) do
+    local text = i > 1 and (" (after %s)"):format(table.concat(before, ", ")) or ""
+    stage:fit(columns, series.names, 1, series.rows, text)
+    before[i] = tostring(stage)
     local next_columns = {}
     for d, column in ipairs(columns) do
       next_columns[d] = stage:apply(column, d, series.names[d])

@@ -10,7 +10,7 @@ local function scaler(name, declared, measure)
   local class = transform.class(name, declared, {}, { "shift", "scale" })
   class.scales = true
 
-  function class:fit(columns, names, first, last)
+  function class:fit(columns, names, first, last, before)
     self.shift, self.scale = {}, {}
     for d, column in ipairs(columns) do
       local values = {}
@@ -19,8 +19,9 @@ local function scaler(name, declared, measure)
       end
       table.sort(values)
       if #values == 0 or values[1] == values[#values] then
-        error(("%s: column %q is constant in the training part (rows %d to %d): nothing can be "
-          .. "scaled by it; leave it out"):format(name, names[d], first, last), 0)
+        error(("%s: column %q%s is constant in the training part (rows %d to %d): nothing can be "
+          .. "scaled by it; leave %s out"):format(name, names[d], before, first, last,
+          before ~= "" and "the scaler" or "it"), 0)
       end
       self.shift[d], self.scale[d] = measure(self, values)
       if self.scale[d] <= 0 then

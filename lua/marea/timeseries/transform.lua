@@ -3,7 +3,8 @@
 -- A transform works on lists of T numbers, one for each column; rows that a difference has used up
 -- are `false` at their beginning, so that places never shift. It has
 --
--- - `fit(self, columns, names, first, last)`: learns from rows first … last alone;
+-- - `fit(self, columns, names, first, last, before)`: learns from rows first … last alone; `before`
+--   tells in messages what has been done to the columns (" (after log)"; "" for nothing);
 -- - `apply(self, column, d)` → the transformed list of column number d;
 -- - `invert(self, values, d, input, origin)` → what H values that follow row `origin` were before,
 --   `input` being the list that `apply` was given;

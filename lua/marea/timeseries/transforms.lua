@@ -45,7 +45,10 @@ end
 
 --- (x^lambda - 1)/lambda, ln x for 0 (Box and Cox, 1964). Without `lambda` each column's is the one
 -- of largest likelihood in [-5, 5], found on the training part.
-local BoxCox = transform.class("BoxCox", { lambda = options.optional }, { "lambda" }, { "lambdas" })
+-- A negative one has a limit, -1/lambda, which means infinity: forecasts up there become ten times the
+-- largest value of the training part.
+local BoxCox = transform.class("BoxCox", { lambda = options.optional }, { "lambda" },
+  { "lambdas", "ceilings" })
 transforms.BoxCox = BoxCox
 
 function BoxCox:init()
@@ -85,17 +88,19 @@ local function maximise(f, low, high)
 end
 
 function BoxCox:fit(columns, names, first, last)
-  self.lambdas = {}
+  self.lambdas, self.ceilings = {}, {}
   for d, column in ipairs(columns) do
-    local values, logs = {}, 0
+    local values, logs, largest = {}, 0, 0
     for t = first, last do
       if column[t] then
         if column[t] <= 0 then
           transform.refuse("BoxCox", names[d], t, "%g; values must be positive", column[t])
         end
         values[#values + 1], logs = column[t], logs + math.log(column[t])
+        largest = math.max(largest, column[t])
       end
     end
+    self.ceilings[d] = 10 * largest
     local constant = true
     for _, value in ipairs(values) do constant = constant and value == values[1] end
     if constant and self.lambda == nil then
@@ -111,16 +116,14 @@ function BoxCox:apply(column, d, name)
   return map(column, function(x) return box_cox(x, self.lambdas[d]) end)
 end
 
--- Below the range of the transform the limit is 0 for a positive lambda; above it, for a negative
--- one, there is none.
+-- Below the range of the transform the limit is 0 for a positive lambda.
 function BoxCox:invert(values, d)
-  local lambda = self.lambdas[d]
+  local lambda, ceiling = self.lambdas[d], self.ceilings[d]
   return map(values, function(y)
     if math.abs(lambda) < 1e-9 then return math.exp(y) end
     local base = lambda * y + 1
-    if base > 0 then return base ^ (1 / lambda) end
-    if lambda > 0 then return 0.0 end
-    error(("BoxCox: %g has no inverse for lambda %.3f"):format(y, lambda), 0)
+    if lambda > 0 then return base > 0 and base ^ (1 / lambda) or 0.0 end
+    return base > 0 and math.min(base ^ (1 / lambda), ceiling) or ceiling
   end)
 end
 
