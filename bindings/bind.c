@@ -81,7 +81,7 @@ marea_tensor *bind_tensor(lua_State *L, int argument) {
     return NULL;
   }
   if (box->tape != NULL && marea_tape_closed(box->tape))
-    luaL_error(L, "tensor belongs to a closed tape (keep a copy with :keep() while it is open)");
+    bind_error(L, "tensor belongs to a closed tape (keep a copy with :keep() while it is open)");
   if (box->x == NULL) luaL_argerror(L, argument, "tensor was never filled");
   return box->x;
 }

@@ -70,6 +70,15 @@ describe("RNN with a cell in Lua", function()
     end
   end)
 
+  it("refuses to keep what is no state", function()
+    local layer = nn.RNN{ Cell{ 3 }, stateful = true, name = "mine" }
+    layer(x)
+    raises(function() layer:reset_states{ 1, 2 } end, 'RNN "mine": state 1 is number 1')
+    raises(function() layer:reset_states(3) end, 'RNN "mine": state must be a list of 2 tensors, got number 3')
+    raises(function() layer:reset_states{ marea.zeros{ 2, 3 } } end, "a list of 2 tensors, got 1")
+    raises(function() layer:reset_states{ marea.zeros{ 2, 3 }, marea.zeros{ 2, 2 } } end, "state 2 is (2, 2)")
+  end)
+
   it("works in both directions", function()
     local fast, slow = pair{ return_sequences = true }
     fast, slow = nn.Bidirectional{ fast }, nn.Bidirectional{ slow }
@@ -112,7 +121,7 @@ describe("RNN with a cell in Lua", function()
     raises(function() nn.RNN{ cells = { 3 } } end, "a layer with a method step", "number 3")
     raises(function() nn.RNN{ cells = { nn.GRU{ 2, recurrent_dropout = .1 } } } end, "GRU",
       "recurrent_dropout", "whole sequences")
-    raises(function() nn.RNN{ nn.LSTM{ 2, stateful = true } } end, "LSTM", "stateful")
+    raises(function() nn.RNN{ nn.LSTM{ 2, stateful = true } } end, "LSTM", "stateful", "give it to nn.RNN")
     raises(function()
       nn.RNN{ cells = { Cell{ 3 }, { function(y) return y, {} end, state_size = 3 } }, name = "mine" }(x)
     end, 'RNN "mine": at step 1, cell 2 of the stack', "a list of 0", "a list of 1")

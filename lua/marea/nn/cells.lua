@@ -30,12 +30,25 @@ end
 local whole = { dropout = 0, recurrent_dropout = 0, stateful = false, go_backwards = false,
   learn_initial_state = false }
 
+--- A cell of the library, in a stack or by itself, that carries its first state on as it is given, so
+-- that what is dropped there is lost; or nil.
+function cells.carrying(cell)
+  if not cell then return nil end
+  if cell.cell and cell.update ~= nil then return cell end
+  for _, inner in ipairs(cell.counts and cell.children or {}) do
+    local found = cells.carrying(inner)
+    if found then return found end
+  end
+end
+
 --- Refuses a recurrent layer whose options need the whole sequence.
 function cells.check(who, cell)
   for name, usual in pairs(whole) do
     if cell.cell and cell[name] ~= nil and cell[name] ~= usual then
-      error(("%s: the cell %s has %s = %s, which belongs to whole sequences; give it to nn.RNN, or "
-        .. "use the layer without nn.RNN"):format(who, tostring(cell), name, tostring(cell[name])), 0)
+      local taken = name ~= "recurrent_dropout" or not cells.carrying(cell)
+      error(("%s: the cell %s has %s = %s, which belongs to whole sequences; %suse the layer without "
+        .. "nn.RNN"):format(who, tostring(cell), name, tostring(cell[name]),
+        taken and "give it to nn.RNN, or " or ""), 0)
     end
   end
 end
@@ -52,17 +65,6 @@ function cells.firsts(cell)
     list[i], at = at, at + count
   end
   return list
-end
-
---- A cell of the library, in a stack or by itself, that carries its first state on as it is given, so
--- that what is dropped there is lost; or nil.
-function cells.carrying(cell)
-  if not cell then return nil end
-  if cell.cell and cell.update ~= nil then return cell end
-  for _, inner in ipairs(cell.counts and cell.children or {}) do
-    local found = cells.carrying(inner)
-    if found then return found end
-  end
 end
 
 --- Features of a cell's output.

@@ -239,9 +239,11 @@ end
 function RNN:reset_states(states)
   self.kept_states = nil
   if states == nil then return end
-  if ops.is_tensor(states) then states = { states } end
-  self.kept_states = {}
-  for i, state in ipairs(states) do self.kept_states[i] = state:clone() end
+  local first = type(states) == "table" and states[1] or states
+  local batch = ops.is_tensor(first) and first:size(1) or 0
+  local kept = {}
+  for i, state in ipairs(check_states(self, "state%s", states, batch)) do kept[i] = state:clone() end
+  self.kept_states = kept
 end
 
 function RNN:compute_mask(_, mask)
