@@ -173,7 +173,7 @@ static int add_embedding(lua_State *L) {
 static marea_activation activation_at(lua_State *L, int argument, marea_activation usual) {
   const char *name = luaL_optstring(L, argument, NULL);
   if (name != NULL && !marea_activation_find(name, &usual))
-    luaL_error(L, "there is no activation \"%s\"", name);
+    bind_error(L, "there is no activation \"%s\"", name);
   return usual;
 }
 
@@ -245,8 +245,13 @@ static int step(lua_State *L) {
   }
   marea_tensor *x = bind_tensor(L, 3);
   int64_t wanted = batch * (x->dtype == MAREA_INT32 ? 1 : marea_stepper_features(stepper));
-  luaL_argcheck(L, marea_tensor_contiguous(x) && marea_tensor_count(x) == wanted, 3,
+  luaL_argcheck(L, marea_tensor_count(x) == wanted, 3,
                 "one id, or one vector of features, for each sequence expected");
+  if (!marea_tensor_contiguous(x)) { /* a view, such as one step of a batch */
+    bind_box *box = bind_box_new(L);
+    bind_box_fill(L, box, marea_compact(x));
+    x = box->x;
+  }
   bind_check(L, x->dtype == MAREA_INT32
                     ? marea_stepper_ids(stepper, marea_ints(x), marea_reals(y))
                     : marea_stepper_vectors(stepper, marea_reals(x), marea_reals(y)));
