@@ -171,6 +171,15 @@ describe("scripts/gradients.lua", function()
     assert.is_falsy(ok)
     assert.is_truthy(text:find("--steps must be a whole number", 1, true), text)
   end)
+
+  runs("says the same twice, but for the seconds", function()
+    local function said()
+      local ok, text = output_of(("%q scripts/gradients.lua --lengths 4,6 --steps 12 --seed 5"):format(program))
+      assert.is_true(ok, text)
+      return (text:gsub(" +%d+%.%d\n", "\n"):gsub("\n%d+ s%.", "\n"))
+    end
+    assert.are.equal(said(), said())
+  end)
 end)
 
 describe("scripts/reviews.lua", function()
