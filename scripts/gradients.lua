@@ -85,9 +85,7 @@ for _, case in ipairs(untrained) do -- a list: all draw from one stream, so thei
   local name, layer = table.unpack(case)
   local model = network(layer, "sgd")
   local x, y = adding(100)
-  local norms = marea.diagnostics.gradients(model, x * 0.1, y).steps.recurrent.before
-  for t, norm in ipairs(norms) do norms[t] = math.max(norm, 1e-20) end
-  curves[name] = norms
+  curves[name] = marea.diagnostics.gradients(model, x * 0.1, y).steps.recurrent.before
 end
 show("gradient_by_step", curves, { log_y = true, xlabel = "time step", ylabel = "|dL/dh|",
   title = "Norm of the gradient by time step (powers of ten)" })

@@ -81,22 +81,22 @@ local function read_targets(self, where, x, lengths, y)
     dtype = self.task == "classes" and "int32" or "real" }))
 end
 
--- x, y and the options with the lengths that follow from lists.
-local function lesson(self, who, x, y, given)
+--- x, y and the options of Sequential's fit, with the lengths that follow from lists; y may be nil.
+function ManyToMany:lesson(who, x, y, given)
   local read = {}
   for key, value in pairs(given or {}) do read[key] = value end
   local padded, lengths = read_source(self, who .. ": x", x)
   read.lengths = read.lengths or lengths
-  return padded, read_targets(self, who, padded, lengths, y), read
+  return padded, y ~= nil and read_targets(self, who, padded, lengths, y) or nil, read
 end
 
 --- As for Sequential; x and y may be lists of sequences: words or ids, names or ids of classes.
 function ManyToMany:fit(x, y, given)
   if not self.compiled then self:compile{} end
-  local padded, targets, read = lesson(self, "fit", x, y, given)
+  local padded, targets, read = self:lesson("fit", x, y, given)
   local validation = read.validation_data
   if type(validation) == "table" and validation[2] then
-    local vx, vy, options_of = lesson(self, "fit: validation", validation[1], validation[2],
+    local vx, vy, options_of = self:lesson("fit: validation", validation[1], validation[2],
       { lengths = validation.lengths })
     read.validation_data = { vx, vy, validation[3], lengths = options_of.lengths }
   end
@@ -105,7 +105,7 @@ end
 
 --- As for Sequential; x and y may be lists of sequences.
 function ManyToMany:evaluate(x, y, given)
-  return Sequential.evaluate(self, lesson(self, "evaluate", x, y, given))
+  return Sequential.evaluate(self, self:lesson("evaluate", x, y, given))
 end
 
 -- How many steps of each row are real.

@@ -41,6 +41,11 @@ local function read_targets(self, who, y)
   return ids
 end
 
+--- x and y as Sequential's fit takes them.
+function ManyToOne:lesson(who, x, y)
+  return x, read_targets(self, who, y)
+end
+
 --- As for Sequential; targets may be names of classes.
 function ManyToOne:fit(x, y, given)
   if not self.compiled then self:compile{} end
