@@ -146,7 +146,10 @@ local function check_layers(self, model)
     if layer:state_count() == 0 and layer.masking ~= "pass" then
       layer:fail("stream: needs the whole sequence and cannot run one step at a time")
     end
-    if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
+    if layer.stateful then
+      layer:fail("stream: keeps states itself; make the same model without stateful and take the weights "
+        .. "over: twin:set_weights(model:get_weights())")
+    end
   end
 end
 
