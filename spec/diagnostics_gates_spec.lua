@@ -151,6 +151,17 @@ describe("diagnostics.gates", function()
     assert.truthy(text:find("left out: own (RNN): its cell runs by itself inside nn.RNN", 1, true), text)
   end)
 
+  it("tells layers of one name apart by their paths", function()
+    local input = marea.Input{ { 5, 4 } }
+    local inner = marea.Sequential{ nn.LSTM{ 2, name = "cell" }, name = "inner" }
+    local model = marea.Model{ inputs = input,
+      outputs = nn.Concatenate{}{ inner(input), nn.GRU{ 3, name = "cell" }(input),
+        nn.Flatten{}(nn.TimeDistributed{ nn.Dense{ 1 }, name = "each" }(input)) } }
+    local report = gates(model, x)
+    assert.equal(2, #report["inner/cell"].half_lives)
+    assert.equal(3, #report.cell.half_lives)
+  end)
+
   it("names the layers and the reason when no gates are there", function()
     raises(function() gates(nn.Dense{ 1, name = "d" }, marea.zeros{ 1, 2 }) end,
       'gates: there is no recurrent layer in Dense "d"')

@@ -242,7 +242,7 @@ describe("scripts/translate.lua", function()
 end)
 
 describe("scripts/language_model.lua", function()
-  local run = "MAREA_DATA= %q scripts/language_model.lua --epochs 1 --limit 3000 --units 8 "
+  local run = "MAREA_DATA= %q scripts/language_model.lua --epochs 1 --units 8 --limit 3000 "
 
   -- Validation and test text end alike, and the table says what the line above it says.
   local function check_table(text, unit)
@@ -270,6 +270,17 @@ describe("scripts/language_model.lua", function()
     os.remove(path)
     local again = { marea.generate.text(model, "film", { greedy = true, max_length = 5 }) }
     assert.are.equal(5, #again[2])
+  end)
+
+  runs("reads every part with an end behind each text", function()
+    local ok, text = output_of((run .. "--limit 9000 --length 1"):format(program))
+    assert.is_true(ok, text)
+    local tokens = 0
+    for _, review in ipairs(require("marea").corpora.reviews{ language = "en" }.test.texts) do
+      local _, words = review:gsub("[.,;:!?()\"]", " %0 "):gsub("%S+", "")
+      tokens = tokens + words + 1
+    end
+    assert.are.equal(tokens // 10 * 10, tonumber(text:match("\ntest +(%d+)")))
   end)
 
   runs("learns characters: as many as there are", function()

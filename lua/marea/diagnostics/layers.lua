@@ -47,22 +47,24 @@ function layers.inputs(who, model, x, lengths)
   return set.x, set.lengths
 end
 
--- The layers in a model (or the layer itself), those inside of others too: a list of { layer, name }
--- with different names. What stands in nn.RNN is its cell and sees single steps.
+-- The layers in a model (or the layer itself), those inside of others too: a list of { layer, name },
+-- where a name that several have is the path. What stands in nn.RNN is its cell and sees single steps.
 local function list_layers(model)
-  local list, taken, met = {}, {}, {}
+  local list, count, met = {}, {}, {}
   local function add(layer, path)
     if met[layer] then return end
     met[layer] = true
-    local name = taken[layer.name] and path or layer.name
-    taken[name] = true
-    list[#list + 1] = { layer = layer, name = name }
+    count[layer.name] = (count[layer.name] or 0) + 1
+    list[#list + 1] = { layer = layer, name = layer.name, path = path }
     if layer.class_name == "RNN" then return end
     for _, child in ipairs(layer.children) do
       add(child, path == "" and child.name or path .. "/" .. child.name)
     end
   end
   add(model, "")
+  for _, item in ipairs(list) do
+    if count[item.name] > 1 and item.path ~= "" then item.name = item.path end
+  end
   return list
 end
 
