@@ -106,7 +106,7 @@ local function sample(title, name, given)
   local written = generate.text(model, beginning, given)
   local shown = written:sub(1, (utf8.offset(written, options.length + 1) or #written + 1) - 1)
   print(("\n%s\n  %s|%s"):format(title, beginning, (shown:gsub("\n", "\n  "))))
-  local words, seen = words_of(beginning .. written), {}
+  local words, seen = words_of(beginning:match("%S*$") .. written), {} -- the rest was given
   words[#words] = nil
   local runs = triples(words)
   rows[#rows + 1] = ("%-18s %6d %7.1f%% %12.1f%% %10.1f%%"):format(name, #words,
