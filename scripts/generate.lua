@@ -1,5 +1,6 @@
 -- Text that writes itself: a network learns which character follows which, and goes on from a
--- beginning, careful or daring by the temperature.
+-- beginning, careful or daring by the temperature. A table says what that costs and brings: words that
+-- are none, runs of words that come again, runs that are learnt by heart.
 --
 -- Usage: marea scripts/generate.lua [options]
 --   --data DIR      folder of es-quijote/ (or tiny-shakespeare/); also the variable MAREA_DATA. Without
@@ -9,7 +10,8 @@
 --   --units N       of each of the two LSTM layers (default 128; without data 96)
 --   --epochs N      passes over the training part (default 2; without data 30)
 --   --limit N       learn from so many characters (default 400000)
---   --length N      characters of each sample (default 200)
+--   --length N      characters of each sample that are shown (default 200; the table counts ten times
+--                   as many)
 --   --save PATH     where to keep the model
 --   --seed N        seed of all random numbers (default 1)
 local marea = require "marea"
@@ -68,17 +70,61 @@ if options.save ~= "" then
   say("saved: %s", options.save)
 end
 
-local function sample(title, given)
-  given.max_length = options.length
-  local written = generate.text(model, beginning, given)
-  print(("\n%s\n  %s|%s"):format(title, beginning, (written:gsub("\n", "\n  "))))
+-- Words of a text, and their runs of three, as a list.
+local MARKS <const> = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\r\n¿¡«»—…“”"
+
+local function words_of(written)
+  return marea.text.text_to_word_sequence(written, { filters = MARKS })
 end
 
-sample("Always the likeliest character", { greedy = true })
-for _, temperature in ipairs{ 0.4, 0.7, 1, 1.5 } do
-  sample(("Temperature %g"):format(temperature), { temperature = temperature, seed = options.seed })
+local function triples(words)
+  local runs = {}
+  for i = 1, #words - 2 do runs[i] = table.concat(words, " ", i, i + 2) end
+  return runs
 end
-sample("Temperature 1, from the likeliest that make up nine tenths (top_p 0.9)",
+
+local function set_of(list)
+  local set = {}
+  for _, item in ipairs(list) do set[item] = true end
+  return set
+end
+
+local learnt = words_of(text:sub(1, (utf8.offset(text, count * STEPS + 1) or #text + 1) - 1))
+local known_words, known_triples = set_of(learnt), set_of(triples(learnt))
+
+local function share(list, holds)
+  local n = 0
+  for _, item in ipairs(list) do if holds(item) then n = n + 1 end end
+  return #list > 0 and 100 * n / #list or 0
+end
+
+local rows = {}
+
+-- The beginning of a long sample is shown, the whole of it counted; its last word may be cut off.
+local function sample(title, name, given)
+  given.max_length = 10 * options.length
+  local written = generate.text(model, beginning, given)
+  local shown = written:sub(1, (utf8.offset(written, options.length + 1) or #written + 1) - 1)
+  print(("\n%s\n  %s|%s"):format(title, beginning, (shown:gsub("\n", "\n  "))))
+  local words, seen = words_of(beginning:match("%S*$") .. written), {} -- the rest was given
+  words[#words] = nil
+  local runs = triples(words)
+  rows[#rows + 1] = ("%-18s %6d %7.1f%% %12.1f%% %10.1f%%"):format(name, #words,
+    share(words, function(word) return known_words[word] end),
+    share(runs, function(run)
+      local again = seen[run]
+      seen[run] = true
+      return again
+    end),
+    share(runs, function(run) return known_triples[run] end))
+end
+
+sample("Always the likeliest character", "the likeliest", { greedy = true })
+for _, temperature in ipairs{ 0.4, 0.7, 1, 1.5 } do
+  sample(("Temperature %g"):format(temperature), ("temperature %g"):format(temperature),
+    { temperature = temperature, seed = options.seed })
+end
+sample("Temperature 1, from the likeliest that make up nine tenths (top_p 0.9)", "top_p 0.9",
   { temperature = 1, top_p = 0.9, seed = options.seed })
 local best = generate.beam(model, { prompt = tokenizer:texts_to_sequences{ beginning }[1], width = 8,
   max_length = math.min(options.length, 60) })[1]
@@ -86,4 +132,8 @@ local letters = {}
 for i, id in ipairs(best.tokens) do letters[i] = tokenizer:word_of(id) or "" end
 print(("\nThe likeliest line of %d characters that a beam of 8 finds\n  %s|%s"):format(#letters, beginning,
   (table.concat(letters):gsub("\n", "\n  "))))
+print("\n                    words   known   said before   by heart")
+print(table.concat(rows, "\n"))
+print("known: words of the text that was learnt; said before: runs of three words that the sample holds\n"
+  .. "already; by heart: runs of three words that the text holds, too.")
 say("done")

@@ -1,4 +1,4 @@
--- Gradients through time and gates, against what can be worked out on paper.
+-- Gradients through time, against what can be worked out on paper and against a step of training.
 local marea = require "marea"
 local nn, diagnostics = marea.nn, marea.diagnostics
 require "spec.helper"
@@ -46,18 +46,116 @@ describe("diagnostics.gradients", function()
     assert.truthy(tostring(report):find("low: |dL/dh| by time step", 1, true))
   end)
 
-  it("traces every cell whose output is its state", function()
+  -- Loss and norm of the report are those of a training step of the same model.
+  local function as_in_training(model, x, y, given)
+    local report = diagnostics.gradients(model, x, y, given)
+    local loss, norm = model:train_on_batch(x, y, given)
+    near(loss, report.loss)
+    near(norm, report.norm)
+    return report
+  end
+
+  it("follows every cell of the library, Bidirectional too", function()
     for _, layer in ipairs{ nn.SimpleGRU{ 3, name = "cell" }, nn.MinimalGatedUnit{ 3, name = "cell" },
       nn.LSTM{ 3, projection = 2, peephole = "onnx", name = "cell" },
-      nn.GRU{ 3, norm = "layer", name = "cell" } } do
+      nn.GRU{ 3, norm = "layer", learn_initial_state = true, name = "cell" },
+      nn.SimpleRNN{ 3, activity_regularizer = marea.nn.regularizers.L2{ 0.1 }, name = "cell" },
+      nn.Elman{ 3, 2, g2 = "softmax", name = "cell" } } do
       local model = compiled{ layer, nn.Dense{ 1 } }
-      local x, y = marea.randn{ 2, 4, 2 }, marea.randn{ 2, 1 }
-      local report = diagnostics.gradients(model, x, y)
-      local loss, norm = model:train_on_batch(x, y)
-      near(loss, report.loss)
-      near(norm, report.norm)
+      local report = as_in_training(model, marea.randn{ 2, 4, 2 }, marea.randn{ 2, 1 })
       assert.is_true(report.steps.cell.before[1] > 0)
+      assert.equal(0, #report.skipped)
     end
+    for _, mode in ipairs{ "concat", "sum" } do
+      for _, sequences in ipairs{ true, false } do
+        local model = compiled{ nn.Bidirectional{ nn.LSTM{ 3, return_sequences = sequences, name = "both" },
+          merge_mode = mode }, sequences and nn.GlobalMaxPooling1D{} or nn.Flatten{}, nn.Dense{ 1 } }
+        local report = as_in_training(model, marea.randn{ 2, 4, 2 }, marea.randn{ 2, 1 })
+        assert.same({ "forward_both", "backward_both" }, report.order)
+        for _, steps in pairs(report.steps) do assert.is_true(steps.before[1] * steps.before[4] > 0) end
+      end
+    end
+  end)
+
+  it("shows hidden steps as the layers do", function()
+    for _, options in ipairs{ {}, { zero_output_for_mask = true }, { learn_initial_state = true },
+      { go_backwards = true } } do
+      for _, class in ipairs{ "LSTM", "Elman" } do
+        local given = { 3, return_sequences = true, name = "cell" }
+        for name, value in pairs(options) do given[name] = value end
+        local layer = nn[class](given)
+        layer:build{ -1, -1, 4 }
+        if layer.initial_h then layer.initial_h:fill_(0.5) end
+        local model = compiled{ nn.Embedding{ 9, 4, mask_zero = true }, layer,
+          nn.Lambda{ function(y) return y:sum(2) end, mask = "consume" }, nn.Dense{ 1 } }
+        as_in_training(model, marea.tensor({ { 0, 2, 0, 4 }, { 3, 1, 0, 0 } }, { dtype = "int32" }),
+          marea.tensor{ { 1 }, { 0 } })
+      end
+    end
+  end)
+
+  it("names the layers that it does not follow", function()
+    local model = compiled{ nn.RNN{ function(x, state) return x, state end, state_size = 2, name = "own" },
+      nn.Dense{ 1 } }
+    local report = as_in_training(model, marea.randn{ 2, 4, 2 }, marea.randn{ 2, 1 })
+    assert.truthy(tostring(report):find("own (RNN): not followed by step: its cell runs by itself inside "
+      .. "nn.RNN", 1, true))
+  end)
+
+  it("takes what the builders' fit takes", function()
+    local words = { vocabulary = 9 }
+    local model = marea.builders.encoder_decoder{ source = words, target = words, units = 4,
+      bidirectional = true, attention = "general" }
+    model:compile{}
+    local report = as_in_training(model, { { 1, 2, 3 }, { 4 } }, { { 3, 2, 1 }, { 5, 6 } })
+    assert.same({ "forward_encoder_1", "backward_encoder_1", "decoder_1" }, report.order)
+    assert.equal(4, #report.steps.decoder_1.before)
+    local ok, message = pcall(diagnostics.gradients, model, { { 1, 2, 3 } })
+    assert.is_false(ok)
+    assert.truthy(message:find("reads sources and targets; give the targets, too", 1, true), message)
+    local tagger = marea.builders.many_to_many{ source = words, outputs = { "a", "b" }, units = 4 }
+    tagger:compile{}
+    assert.equal(3, #diagnostics.gradients(tagger, { { 1, 2, 3 }, { 4 } },
+      { { "a", "b", "a" }, { "b" } }).steps.recurrent_1.before)
+    local reader = marea.builders.many_to_one{ source = words, outputs = { "a", "b" }, units = 4 }
+    reader:compile{}
+    assert.equal(2, #diagnostics.gradients(reader, { { 1, 2 }, { 4, 0 } }, { "a", "b" }).steps.recurrent_1
+      .before)
+  end)
+
+  local function linear(gain, optimizer)
+    return compiled({ nn.SimpleRNN{ 16, activation = "linear", name = "rnn",
+      recurrent_initializer = nn.initializers.Orthogonal{ gain = gain } }, nn.Dense{ 1 } }, optimizer)
+  end
+
+  it("holds norms from the smallest number to the largest", function()
+    local report = diagnostics.gradients(linear(0.75, marea.optim.SGD{ clipnorm = 1 }),
+      marea.rand{ 8, 200, 2 } * 0.1, marea.rand{ 8, 1 })
+    local norms = report.steps.rnn.before
+    local expected = norms[200] * 0.75 ^ 199
+    assert.is_true(math.abs(norms[1] / expected - 1) < 1e-4)
+    assert.is_true(expected > 0 and expected < 1e-24)
+    assert.is_string(marea.plot.curves(report.steps.rnn, { log_y = true }))
+    -- Ahead of zeros, a gradient that grows meets nothing that could overflow but its own norm.
+    report = diagnostics.gradients(linear(1.35), marea.zeros{ 8, 200, 2 }, marea.rand{ 8, 1 })
+    norms = report.steps.rnn.before
+    assert.is_true(math.abs(norms[1] / norms[200] / 1.35 ^ 199 - 1) < 1e-4)
+    assert.is_true(norms[1] > 1e25)
+    assert.is_nil(report.problem)
+  end)
+
+  it("names what is not finite and where it arose", function()
+    local huge = marea.precision == "double" and 7.5 or 1.35 -- its square overflows
+    local report = diagnostics.gradients(linear(huge), marea.rand{ 8, 200, 2 } * 0.1, marea.rand{ 8, 1 })
+    assert.truthy(report.problem:find("^the loss is inf; it arose first in "), report.problem)
+    assert.equal(1, tostring(report):find(report.problem, 1, true))
+    assert.is_nil(tostring(report):find("-nan", 1, true))
+    report = diagnostics.gradients(linear(marea.precision == "double" and 100 or 2), marea.zeros{ 8, 200, 2 },
+      marea.rand{ 8, 1 })
+    local step = tonumber(report.problem:match("^the gradient is [%-%a]+ at step (%d+) of rnn; every value"))
+    local norms = report.steps.rnn.before
+    assert.is_true(norms[step] - norms[step] ~= 0)
+    assert.is_true(norms[step + 1] < math.huge)
   end)
 
   it("reads a backward layer's steps by the time they belong to", function()
@@ -126,66 +224,5 @@ describe("diagnostics.gradients", function()
     local model = marea.Sequential{ nn.Dense{ 1 } }
     assert.has_error(function() diagnostics.gradients(model, marea.zeros{ 1, 2 }, marea.zeros{ 1, 1 }) end,
       "gradients: call model:compile{ optimizer = …, loss = … } first")
-  end)
-end)
-
-describe("diagnostics.gates", function()
-  local function sigmoid(x) return 1 / (1 + math.exp(-x)) end
-
-  local function silent(layer)
-    layer:build{ -1, -1, 2 }
-    layer.kernel:fill_(0)
-    layer.recurrent_kernel:fill_(0)
-    return layer
-  end
-
-  it("knows an LSTM's gates and half-lives from its biases", function()
-    local layer = silent(nn.LSTM{ 2, name = "cell" })
-    layer.bias:assign_(marea.tensor{ -3, -3, 2, 4, 0, 0, 3, 3 })
-    local found = diagnostics.gates(layer, marea.randn{ 3, 5, 2 }).cell
-    near(sigmoid(-3), found.input.mean)
-    near(1, found.input.shut)
-    near((sigmoid(2) + sigmoid(4)) / 2, found.forget.mean)
-    near(0.5, found.forget.open)
-    near(1, found.output.open)
-    near(math.log(0.5) / math.log(sigmoid(2)), found.half_lives[1], 1e-3)
-    near(math.log(0.5) / math.log(sigmoid(4)), found.half_lives[2], 1e-3)
-  end)
-
-  it("adds both biases of a GRU", function()
-    local layer = silent(nn.GRU{ 1, name = "cell" })
-    layer.bias:assign_(marea.tensor{ { 1, -2, 0 }, { 0.5, -1, 0 } })
-    local report = diagnostics.gates(layer, marea.randn{ 1, 4, 2 })
-    near(sigmoid(1.5), report.cell.update.mean)
-    near(sigmoid(-3), report.cell.reset.mean)
-    assert.truthy(tostring(report):find("half-life", 1, true))
-  end)
-
-  it("leaves hidden steps out, on either side", function()
-    local layer = nn.LSTM{ 3, name = "cell" }
-    local x = marea.randn{ 2, 3, 2 }
-    local whole = diagnostics.gates(layer, x).cell
-    for _, side in ipairs{ "before", "after" } do
-      local pad = marea.randn{ 2, 2, 2 }
-      local longer = marea.concat(side == "before" and { pad, x } or { x, pad }, 2)
-      local row = side == "before" and { 0, 0, 1, 1, 1 } or { 1, 1, 1, 0, 0 }
-      local masked = diagnostics.gates(layer, longer, { mask = marea.tensor{ row, row } }).cell
-      for _, gate in ipairs{ "input", "forget", "output" } do
-        near(whole[gate].mean, masked[gate].mean, 1e-5)
-      end
-    end
-  end)
-
-  it("looks into every layer of a model, and says when there is none", function()
-    local model = marea.Sequential{ nn.Embedding{ 9, 4, mask_zero = true },
-      nn.LSTM{ 3, return_sequences = true, name = "low" }, nn.GRU{ 5, name = "high" }, nn.Dense{ 1 } }
-    local x = marea.tensor({ { 0, 2, 3, 4 }, { 3, 1, 0, 0 } }, { dtype = "int32" })
-    local report = diagnostics.gates(model, x)
-    assert.equal(3, #report.low.half_lives)
-    assert.equal(5, #report.high.half_lives)
-    assert.has_error(function() diagnostics.gates(nn.Dense{ 1, name = "d" }, marea.zeros{ 1, 2 }) end,
-      'gates: there is no LSTM or GRU in its plain form among the layers of Dense "d"')
-    assert.has_error(function() diagnostics.gates(nn.LSTM{ 2, coupled = true, name = "l" }, marea.zeros{ 1, 2, 1 }) end,
-      'gates: there is no LSTM or GRU in its plain form among the layers of LSTM "l"')
   end)
 end)

@@ -214,6 +214,8 @@ describe("a stream", function()
       { nn.Embedding{ 3, 2 }, nn.Bidirectional{ nn.LSTM{ 2, return_sequences = true } }, nn.Dense{ 2 } })
     assert.fails("needs the whole sequence", stream_of,
       { nn.Embedding{ 3, 2 }, nn.GRU{ 2, return_sequences = true }, nn.GlobalMaxPooling1D{}, nn.Dense{ 2 } })
+    assert.fails("take the weights over: twin:set_weights(model:get_weights())", stream_of,
+      { nn.Embedding{ 3, 2 }, nn.GRU{ 2, stateful = true }, nn.Dense{ 2 } })
     local stream = network(cells.GRU):stream{ batch = 2 }
     assert.fails("an id for each of 2 sequences", stream.step, stream, 3)
     assert.fails("the state holds 1 tensors, the model has 3", stream.restore, stream, { marea.zeros{ 2, 5 } })

@@ -72,6 +72,21 @@ describe("plot", function()
     assert.fails("what model:fit returned", plot.history, {})
   end)
 
+  it("draws zeros below all else in powers of ten, and says what it leaves out", function()
+    local curves = { a = { 1e-6, 1e-3, 0, 1 }, b = { 0 / 0, 1e-2, 1 / 0, 1e-1 } }
+    local text = plot.curves(curves, { log_y = true })
+    assert.truthy(text:find("\n +-7 │"), text)
+    assert.truthy(text:find('\n2 of the 4 values of "b" are not finite (nan at 1, the last one at 3)'
+      .. "\n0 is drawn at 1e-7", 1, true), text)
+    assert.truthy(plot.curves{ a = { 1, -1 / 0 } }:find('\n1 of the 2 values of "a" is not finite (-inf at 2)',
+      1, true))
+    assert.is_nil(plot.curves{ a = { 1, 2 } }:find("finite"))
+    assert.truthy(plot.curves({ a = { 0, 0 } }, { log_y = true }):find("0 is drawn at 1e0", 1, true))
+    if not gnuplot.installed() then return end
+    assert.is_true(plot.curves(curves, { log_y = true, path = path .. ".svg" }))
+    assert.truthy(contents(path .. ".svg"):find("0 is drawn at 1e-7", 1, true))
+  end)
+
   it("lists neighbours", function()
     assert.equal("mar           rey\nocéano 0.900  reina    0.800\n              príncipe 0.700",
       plot.neighbours{ rey = { { "reina", 0.8 }, { "príncipe", 0.7 } },
@@ -163,8 +178,10 @@ describe("plot", function()
     assert.fails("unknown option \"colour\"", plot.scatter, {}, { colour = 1 })
     assert.fails("value 2 of \"a\" is no number", plot.curves, { a = { 1, "x" } })
     assert.fails("\"a\" has no values", plot.curves, { a = {} })
-    assert.fails("value 2 of \"a\" is 0; log_y draws values above 0", plot.curves, { a = { 1, 0 } },
+    assert.fails("value 2 of \"a\" is -1; log_y draws values from 0 on", plot.curves, { a = { 1, -1 } },
       { log_y = true })
+    assert.fails("nothing to draw: 2 of the 2 values of \"a\" are not finite (nan at 1, the last one at 2)",
+      plot.curves, { a = { 0 / 0, 1 / 0 } })
     assert.truthy(plot.curves({ a = { 1e-3, 1e5 } }, { log_y = true }):find("-3 │", 1, true))
     assert.fails("expected { name = list", plot.curves, {})
     assert.fails("value 1 is no finite number", plot.bars, { "a" }, { 1 / 0 })

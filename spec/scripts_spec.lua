@@ -171,6 +171,15 @@ describe("scripts/gradients.lua", function()
     assert.is_falsy(ok)
     assert.is_truthy(text:find("--steps must be a whole number", 1, true), text)
   end)
+
+  runs("says the same twice, but for the seconds", function()
+    local function said()
+      local ok, text = output_of(("%q scripts/gradients.lua --lengths 4,6 --steps 12 --seed 5"):format(program))
+      assert.is_true(ok, text)
+      return (text:gsub(" +%d+%.%d\n", "\n"):gsub("\n%d+ s%.", "\n"))
+    end
+    assert.are.equal(said(), said())
+  end)
 end)
 
 describe("scripts/reviews.lua", function()
@@ -236,15 +245,58 @@ describe("scripts/translate.lua", function()
 end)
 
 describe("scripts/language_model.lua", function()
-  runs("learns words and characters", function()
-    local run = "MAREA_DATA= %q scripts/language_model.lua --epochs 1 --limit 3000 --units 8 "
-    local ok, text = output_of((run):format(program))
+  local run = "MAREA_DATA= %q scripts/language_model.lua --epochs 1 --units 8 --limit 3000 "
+
+  -- Validation and test text end alike, and the table says what the line above it says.
+  local function check_table(text, unit)
+    assert.is_truthy(text:find("\npart +tokens +perplexity +bits a " .. unit .. " +seconds"), text)
+    for _, part in ipairs{ "training", "validation", "test" } do
+      assert.is_truthy(text:find("\n" .. part .. " +%d+ +[%d.]+ +[%d.]+ +[%d.]+\n"), part)
+    end
+    for _, temperature in ipairs{ "0.5", "0.8", "1.1" } do
+      assert.is_truthy(text:find("\nTemperature " .. temperature .. "\n  %S"), text)
+    end
+  end
+
+  runs("learns words, writes some and keeps the model", function()
+    local path = os.tmpname()
+    local ok, text = output_of((run .. "--start film --length 10 --save %s"):format(program, path))
     assert.is_true(ok, text)
-    assert.is_truthy(text:find("Validation: perplexity [%d.]+; test: perplexity [%d.]+"), text)
-    ok, text = output_of((run .. "--unit characters --batch 5"):format(program))
+    local validation, test = text:match("Validation: perplexity ([%d.]+); test: perplexity ([%d.]+)")
+    check_table(text, "word")
+    assert.is_truthy(text:find("\nvalidation +%d+ +" .. validation:gsub("%p", "%%%0")), text)
+    assert.is_truthy(text:find("\ntest +%d+ +" .. test:gsub("%p", "%%%0")), text)
+    local _, samples = text:gsub("\n  film ", "")
+    assert.are.equal(3, samples)
+    local marea = require "marea"
+    local model = assert(marea.load(path))
+    os.remove(path)
+    local again = { marea.generate.text(model, "film", { greedy = true, max_length = 5 }) }
+    assert.are.equal(5, #again[2])
+  end)
+
+  runs("reads every part with an end behind each text", function()
+    local ok, text = output_of((run .. "--limit 9000 --length 1"):format(program))
+    assert.is_true(ok, text)
+    local tokens = 0
+    for _, review in ipairs(require("marea").corpora.reviews{ language = "en" }.test.texts) do
+      local _, words = review:gsub("[.,;:!?()\"]", " %0 "):gsub("%S+", "")
+      tokens = tokens + words + 1
+    end
+    assert.are.equal(tokens // 10 * 10, tonumber(text:match("\ntest +(%d+)")))
+  end)
+
+  runs("learns characters: as many as there are", function()
+    local ok, text = output_of((run .. "--unit characters --batch 5"):format(program))
     assert.is_true(ok, text)
     assert.is_truthy(text:find("Validation: [%d.]+ bits a character"), text)
-    ok, text = output_of((run .. "--unit lines"):format(program))
+    local different = tonumber(text:match("tokens to learn from, (%d+) different"))
+    assert.is_true(different > 40 and different < 100, text)
+    check_table(text, "character")
+  end)
+
+  runs("says what is wrong with its options", function()
+    local ok, text = output_of((run .. "--unit lines"):format(program))
     assert.is_falsy(ok)
     assert.is_truthy(text:find("--unit must be words or characters", 1, true), text)
   end)
@@ -328,6 +380,11 @@ describe("scripts/generate.lua", function()
     for _, part in ipairs{ "likeliest character", "Temperature 0.4", "Temperature 1.5", "top_p 0.9", "beam of 8",
       "¿Qué|" } do
       assert.is_truthy(text:find(part, 1, true), part)
+    end
+    for _, rule in ipairs{ "the likeliest", "temperature 0.4", "temperature 1.5", "top_p 0.9" } do
+      local row = rule:gsub("%p", "%%%0") .. " +%d+" .. (" +([%d.]+)%%"):rep(3)
+      local known, _, by_heart = text:match("\n" .. row)
+      assert.is_true(known and tonumber(known) <= 100 and tonumber(by_heart) <= tonumber(known), text)
     end
     assert.is_truthy(utf8.len(text))
     ok, text = output_of(("%q scripts/generate.lua --data x --corpus bible"):format(program))

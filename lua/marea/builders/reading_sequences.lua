@@ -128,11 +128,11 @@ function room.class(name, declared, masking, make)
     return Sequential.compile(self, read)
   end
 
-  --- Data as fit needs it.
+  --- Data as fit needs it; x alone where y is nil.
   function class:lesson(who, x, y, lengths)
     local own
     x, own = room.read_source(self, who .. ": x", x)
-    return x, self:read_targets(who, x, own, y), lengths or own
+    return x, y ~= nil and self:read_targets(who, x, own, y) or nil, lengths or own
   end
 
   lessons.extend(class)

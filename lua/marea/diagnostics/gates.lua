@@ -1,57 +1,25 @@
---- How the gates of LSTM and GRU stand: shares that are shut or open, half-life of what is kept.
+--- How the gates of LSTM, GRU and their kin stand: shares that are shut or open, half-life of what is
+-- kept.
 --
--- A unit whose forget gate (LSTM) or update gate (GRU, which keeps what it lets through) is f on
--- average keeps the share f of its memory a step, so that half of it is left after ln ½ / ln f steps.
+-- A unit that keeps the share f of its memory a step on average (the forget gate of an LSTM; of an
+-- update gate z, z or 1 - z by the layer's `update`) has half of it left after ln ½ / ln f steps.
 -- Saturated gates pass no gradient (Karpathy, Johnson and Fei-Fei, 2015, draw the same shares).
 -- @module marea.diagnostics.gates
-local activations = require "marea.nn.activations"
+local cells = require "marea.diagnostics.cells"
 local layers = require "marea.diagnostics.layers"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
--- Gates and which of them keeps the state, by the blocks' order in the kernel.
-local known = {
-  LSTM = { gates = { { "input", 1 }, { "forget", 2 }, { "output", 4 } }, keeps = "forget" },
-  GRU = { gates = { { "update", 1 }, { "reset", 2 } }, keeps = "update" },
-}
-
--- The forms of a cell change its gates' sums or what they mean.
-local function is_known(layer)
-  return known[layer.class_name] and not (layer.peephole or layer.coupled or layer.projection
-    or layer.norm or layer.update == "write")
-end
-
--- States after every step, (B, T, u).
-local function all_states(layer, x, mask)
-  local before = layer.return_sequences
-  layer.return_sequences = true
-  local _ <close> = setmetatable({}, { __close = function() layer.return_sequences = before end })
-  return (layer(x, { mask = mask, training = false }))
-end
-
--- States before every step: one later, zeros first.
-local function shifted(states)
-  local zeros = ops.zeros{ states:size(1), 1, states:size(3) }
-  if states:size(2) == 1 then return zeros end
-  return ops.concat({ zeros, states:narrow(2, 1, states:size(2) - 1) }, 2)
-end
-
-local function block(tensor, axis, place, units)
-  return tensor:narrow(axis, (place - 1) * units + 1, units)
-end
-
-local function gate_bias(layer, place)
-  if not layer.bias then return nil end
-  if #layer.bias:shape() == 1 then return block(layer.bias, 1, place, layer.units) end
-  return block(layer.bias, 2, place, layer.units):sum(1) -- input and recurrent bias
-end
-
-local function gate_values(layer, x, before, place)
-  local sum = x:matmul(block(layer.kernel, 2, place, layer.units))
-    + before:matmul(block(layer.recurrent_kernel, 2, place, layer.units))
-  local bias = gate_bias(layer, place)
-  if bias then sum = sum + bias end
-  return activations.get(layer.recurrent_activation)(sum)
+-- States before every step by time, a list of (B, T, n).
+local function states_before(layer, x, call)
+  local lists = {}
+  for i in ipairs(layer.state_size) do lists[i] = {} end
+  layers.each_step(layer, x, call, function(_, t, before, after)
+    for i, state in ipairs(before) do lists[i][t] = state end
+    return after
+  end)
+  for i, list in ipairs(lists) do lists[i] = ops.stack(list, 2) end
+  return lists
 end
 
 -- Mean over the visible steps: of all units, or one number a unit.
@@ -70,21 +38,15 @@ local function half_lives(means)
   return lives
 end
 
-local function look_into(layer, x, mask, limit)
-  local kind = known[layer.class_name]
-  local states = all_states(layer, x, mask)
-  if layer.go_backwards then x, mask = ops.flip(x, 2), mask and ops.flip(mask, 2) end
-  local weight = mask or ops.ones{ x:size(1), x:size(2) }
+local function look_into(layer, x, call, limit)
+  local weight = call.mask and ops.as_real(call.mask) or ops.ones{ x:size(1), x:size(2) }
   weight = weight:reshape{ x:size(1), x:size(2), 1 }
-  local before, result = shifted(states), {}
-  for _, gate in ipairs(kind.gates) do
-    local name, place = gate[1], gate[2]
-    local values = gate_values(layer, x, before, place)
+  if ops.sum(weight):item() == 0 then return nil, "no step of this batch is visible" end
+  local gates, share, keeps = cells.values(layer, x, states_before(layer, x, call))
+  local result = { keeps = keeps, half_lives = half_lives(mean(share, weight, true)) }
+  for name, values in pairs(gates) do
     result[name] = { mean = mean(values, weight), shut = mean(ops.less(values, limit), weight),
       open = mean(ops.greater(values, 1 - limit), weight) }
-    if name == kind.keeps then
-      result.half_lives = half_lives(mean(values, weight, true))
-    end
   end
   return result
 end
@@ -96,48 +58,90 @@ local function life(value)
   return value == math.huge and "∞" or ("%.1f"):format(value)
 end
 
+local function show_layer(lines, item, found, limit)
+  lines[#lines + 1] = ("%s (%s)   mean   shut   open   (shut: below %g, open: above %g)"):format(
+    item.name, item.class_name, limit, 1 - limit)
+  for _, name in ipairs(item.gates) do
+    local gate = found[name]
+    lines[#lines + 1] = ("  %-14s %6.3f %5.1f%% %5.1f%%"):format(name, gate.mean, 100 * gate.shut,
+      100 * gate.open)
+  end
+  local lives = found.half_lives
+  lines[#lines + 1] = ("  half-life of a unit's memory (a step keeps %s), steps: %s to %s, median %s")
+    :format(found.keeps, life(lives[1]), life(lives[#lives]), life(lives[(#lives + 1) // 2]))
+end
+
+local function skipped_text(item)
+  return ("%s (%s): %s"):format(item.name, item.class_name, item.reason)
+end
+
 function Report:__tostring()
   local lines = {}
-  for _, layer in ipairs(self.order) do
-    local found = self[layer.name]
-    lines[#lines + 1] = ("%s (%s)   mean   shut   open   (shut: below %g, open: above %g)"):format(
-      layer.name, layer.class_name, self.limit, 1 - self.limit)
-    for _, gate in ipairs(known[layer.class_name].gates) do
-      local g = found[gate[1]]
-      lines[#lines + 1] = ("  %-14s %6.3f %5.1f%% %5.1f%%"):format(gate[1], g.mean, 100 * g.shut,
-        100 * g.open)
-    end
-    local lives = found.half_lives
-    lines[#lines + 1] = ("  half-life of a unit's memory, steps: %s to %s, median %s"):format(
-      life(lives[1]), life(lives[#lives]), life(lives[(#lives + 1) // 2]))
-  end
+  for _, item in ipairs(self.order) do show_layer(lines, item, self[item.name], self.limit) end
+  for _, item in ipairs(self.skipped) do lines[#lines + 1] = "left out: " .. skipped_text(item) end
   return table.concat(lines, "\n")
 end
 
---- The gates of every LSTM and GRU of a model (or of one layer), for a batch.
+local function refuse(model, report)
+  if #report.skipped == 0 then
+    error("gates: there is no recurrent layer in " .. tostring(model), 0)
+  end
+  local lines = {}
+  for i, item in ipairs(report.skipped) do lines[i] = skipped_text(item) end
+  error(("gates: no layer of %s shows gates; %s"):format(tostring(model), table.concat(lines, "; ")), 0)
+end
+
+local function make_report(model, found, limit)
+  local report = setmetatable({ order = {}, skipped = {}, limit = limit }, Report)
+  for _, item in ipairs(layers.recurrent(model)) do
+    local layer, seen = item.layer, found[item.layer]
+    local entry = { name = item.name, class_name = layer.class_name, gates = cells.gates(layer) }
+    if seen and seen.half_lives then
+      report[item.name] = seen
+      table.insert(report.order, entry)
+    else
+      entry.reason = seen or layers.why_not(layer) or not entry.gates and "it has no gates"
+        or "the batch does not pass through it"
+      table.insert(report.skipped, entry)
+    end
+  end
+  if #report.order == 0 then refuse(model, report) end
+  return report
+end
+
+--- The gates of every LSTM, GRU, SimpleGRU and MinimalGatedUnit of a model in all their forms (or of
+-- one layer), both directions of a Bidirectional too, for a batch. Dropout is off; stateful layers begin
+-- with the states they keep, which stay as they are. Zoneout does not count as keeping.
 -- @tparam Sequential|Model|Layer model
--- @tparam tensor|table x the batch that the model (or the layer) gets
--- @tparam[opt] table given `mask` (B, T) or `lengths` (B); `limit` 0.1: a gate below it is shut, one
--- above 1 - limit open
+-- @tparam tensor|table x the batch, as `predict` takes it (of marea.builders: as `fit` takes x)
+-- @tparam[opt] table given `mask` (B, T) or `lengths` (B); `target`: of encoder_decoder and one_to_many
+-- the targets, which the decoder reads; `limit` 0.1: a gate below it is shut, one above 1 - limit open
 -- @treturn table layer name → { input = { mean, shut, open }, forget = …, output = … } (GRU: update,
--- reset), shares in 0 … 1 over the visible steps, and half_lives: sorted, steps, one for each unit
--- @raise when there is no such layer; peepholes, projections and other forms are left out
+-- reset; SimpleGRU: update; MinimalGatedUnit: forget), shares in 0 … 1 over the visible steps;
+-- half_lives: sorted, steps, one for each unit; keeps: whose mean they follow from, such as "forget" or
+-- "1 - update". `order`: the layers; `skipped`: a list of { name, class_name, reason } of the recurrent
+-- layers that are left out. A layer that is called twice shows its last call. tostring shows it
+-- @raise when no layer shows gates, naming each recurrent layer and the reason
 return function(model, x, given)
   local read = options.read("gates", given, { mask = options.optional, lengths = options.optional,
-    limit = 0.1 })
+    target = options.optional, limit = 0.1 })
   options.number("gates", "limit", read.limit, 0, 0.5)
-  local report = setmetatable({ order = {}, limit = read.limit }, Report)
-  x = ops.tensor(x)
+  layers.check("gates", model)
+  local lengths
+  local unused -- luacheck: ignore unused
+  x, unused, read = layers.lesson("gates", model, x, read.target, read)
+  x, lengths = layers.inputs("gates", model, x, read.lengths)
+  local found = {}
   local tape <close> = ops.tape() -- luacheck: ignore tape
   ops.no_grad(function()
-    layers.run(model, x, { mask = read.mask, lengths = read.lengths }, function(layer, input, visible)
-      if not is_known(layer) then return end
-      report.order[#report.order + 1] = { name = layer.name, class_name = layer.class_name }
-      report[layer.name] = look_into(layer, input, visible, read.limit)
+    layers.run(model, x, { mask = read.mask, lengths = lengths }, function(layer, input, call)
+      if not cells.gates(layer) or layers.why_not(layer) or not layers.takes(layer, input) then
+        return nil
+      end
+      local result, reason = look_into(layer, input, call, read.limit)
+      found[layer] = result or reason
+      return nil
     end)
   end)
-  if #report.order == 0 then
-    error("gates: there is no LSTM or GRU in its plain form among the layers of " .. tostring(model), 0)
-  end
-  return report
+  return make_report(model, found, read.limit)
 end

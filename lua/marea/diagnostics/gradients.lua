@@ -9,58 +9,67 @@ local heads = require "marea.model.heads"
 local inference = require "marea.model.inference"
 local data = require "marea.model.data"
 local layers = require "marea.diagnostics.layers"
+local nonfinite = require "marea.model.nonfinite"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
 -- One layer step by step. `probes[t]` are zeros that are added to the state after step t: their
--- gradient is that of the state.
-local function unroll(layer, x, mask, probes)
-  local batch, time = x:size(1), x:size(2)
-  local states, outputs = nil, {}
-  for p = 1, time do
-    local t = layer.go_backwards and time + 1 - p or p
-    local visible = mask and mask:narrow(2, t, 1)
-    local results = table.pack(layer(x:narrow(2, t, 1),
-      { mask = visible, initial_state = states, training = false }))
-    local probe = ops.zeros{ batch, layer.state_units }
+-- gradient is that of the state. A hidden step shows what the layer shows there: zeros before the
+-- first visible one.
+local function unroll(layer, x, call, probes)
+  local mask, outputs, shown = call.mask and ops.as_real(call.mask), {}, nil
+  local states = layers.each_step(layer, x, call, function(p, t, _, after)
+    local probe = ops.zeros(after[1]:shape())
     probe.requires_grad = true
     probes[t] = probe
-    states = { results[2] + probe, table.unpack(results, 3) }
-    outputs[p] = states[1]
-  end
-  return outputs
+    after[1] = after[1] + probe
+    local y = layer.output_of and layer:output_of(after[1]) or after[1]
+    if mask then
+      local visible = mask:narrow(2, t, 1)
+      shown = shown and not layer.zero_output_for_mask and ops.not_zero(shown + visible) or visible
+      y = y * shown
+    end
+    outputs[layer.original_order and t or p] = y
+    return after
+  end)
+  local last = layer.original_order and layer.go_backwards and 1 or #outputs
+  return outputs, outputs[last], states
 end
 
--- A layer as it runs in `unroll`: one step at a time, states handed on.
-local function stepwise(layer)
-  local before = { return_sequences = layer.return_sequences, return_state = layer.return_state,
-    stateful = layer.stateful }
-  layer.return_sequences, layer.return_state, layer.stateful = false, true, false
-  return setmetatable({}, { __close = function()
-    for name, value in pairs(before) do layer[name] = value end
-  end })
+-- What the layer gives, made step by step: packed as a call's results.
+local function traced(layer, x, call, probes)
+  local outputs, last, states = unroll(layer, x, call, probes)
+  local y = layer.return_sequences and ops.stack(outputs, 2) or last
+  layer:regularize_activity(y)
+  if not (layer.return_state or call.return_state) then return table.pack(y) end
+  return table.pack(y, table.unpack(states))
 end
 
-local function traced(layer, x, mask, probes)
-  local outputs
-  do
-    local _ <close> = stepwise(layer)
-    outputs = unroll(layer, x, mask, probes)
-  end
-  if not layer.return_sequences then return outputs[#outputs] end
-  return ops.stack(outputs, 2)
-end
-
+-- Squares of small and of large numbers leave the range of floats: they are taken of shares of the
+-- largest.
 local function norm_of(tensor)
-  return math.sqrt(ops.sum(tensor * tensor):item())
+  if not tensor:all_finite() then return ops.sum(ops.abs(tensor)):item() end
+  local largest = ops.max(ops.abs(tensor)):item()
+  if largest == 0 then return 0 end
+  local shares = tensor / largest
+  return largest * math.sqrt(ops.sum(shares * shares):item())
+end
+
+local function joint_norm(norms)
+  local largest, sum = 0, 0
+  for _, norm in ipairs(norms) do
+    if nonfinite.is(norm) then return norm end
+    largest = math.max(largest, norm)
+  end
+  if largest == 0 then return 0 end
+  for _, norm in ipairs(norms) do sum = sum + (norm / largest) ^ 2 end
+  return largest * math.sqrt(sum)
 end
 
 -- What clipping leaves of each weight's gradient, by the optimizer's options.
 local function clipped(norms, gradients, config)
-  local total = 0
-  for _, norm in ipairs(norms) do total = total + norm * norm end
-  total = math.sqrt(total)
-  local after = {}
+  local total, after = joint_norm(norms), {}
+  if nonfinite.is(total) then return norms, total end -- no clipping brings that back
   for i, norm in ipairs(norms) do
     after[i] = norm
     if config.clipnorm then
@@ -89,8 +98,12 @@ end
 local Report = {}
 Report.__index = Report
 
+local function bare(value, format)
+  return value ~= value and "nan" or (format or "%.3g"):format(value) -- never "-nan"
+end
+
 local function number(value)
-  return ("%10.3g"):format(value)
+  return ("%10s"):format(bare(value))
 end
 
 -- Some steps, the first and the last among them.
@@ -102,26 +115,31 @@ local function some_steps(count)
   return shown
 end
 
-function Report:__tostring()
-  local lines = { ("loss %.4g, norm of the gradient %.4g, after clipping %.4g"):format(self.loss,
-    self.norm, self.clipped_norm) }
-  local names = {}
-  for name in pairs(self.steps) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local before, after = self.steps[name].before, self.steps[name].after
-    lines[#lines + 1] = ("%s: |dL/dh| by time step"):format(name)
-    local head, first, second = { "  step  " }, { "  before" }, { "  after " }
-    for _, t in ipairs(some_steps(#before)) do
-      head[#head + 1], first[#first + 1] = ("%10d"):format(t), number(before[t])
-      second[#second + 1] = number(after[t])
-    end
-    for _, row in ipairs{ head, first, second } do lines[#lines + 1] = table.concat(row) end
+local function show_steps(lines, name, steps)
+  lines[#lines + 1] = ("%s: |dL/dh| by time step"):format(name)
+  local head, first, second = { "  step  " }, { "  before" }, { "  after " }
+  for _, t in ipairs(some_steps(#steps.before)) do
+    head[#head + 1], first[#first + 1] = ("%10d"):format(t), number(steps.before[t])
+    second[#second + 1] = number(steps.after[t])
   end
-  lines[#lines + 1] = "weights                                before     after"
+  for _, row in ipairs{ head, first, second } do lines[#lines + 1] = table.concat(row) end
+end
+
+function Report:__tostring()
+  local lines = { self.problem }
+  lines[#lines + 1] = ("loss %s, norm of the gradient %s, after clipping %s"):format(
+    bare(self.loss, "%.4g"), bare(self.norm), bare(self.clipped_norm))
+  for _, name in ipairs(self.order) do show_steps(lines, name, self.steps[name]) end
+  for _, item in ipairs(self.skipped) do
+    lines[#lines + 1] = ("%s (%s): not followed by step: %s"):format(item.name, item.class_name,
+      item.reason)
+  end
+  local widest = 32
+  for _, weight in ipairs(self.weights) do widest = math.max(widest, #weight.name) end
+  local row = "%-" .. widest + 2 .. "s%s%s"
+  lines[#lines + 1] = row:format("weights", "    before", "     after")
   for _, weight in ipairs(self.weights) do
-    lines[#lines + 1] = ("  %-32s%s%s"):format(weight.name, number(weight.before),
-      number(weight.after))
+    lines[#lines + 1] = row:format("  " .. weight.name, number(weight.before), number(weight.after))
   end
   return table.concat(lines, "\n")
 end
@@ -131,35 +149,69 @@ end
 local function factor_of(layer, weights)
   for _, weight in ipairs(weights) do
     if weight.tensor == layer.recurrent_kernel then
-      return weight.before > 0 and weight.after / weight.before or 1
+      local factor = weight.after / weight.before
+      return nonfinite.is(factor) and 1 or factor -- 0 / 0 among them
     end
   end
   return 1
+end
+
+local function steps_of(layer, probes, weights)
+  local steps, factor = { before = {}, after = {} }, factor_of(layer, weights)
+  for t, probe in ipairs(probes) do
+    steps.before[t] = probe.grad and norm_of(probe.grad) or 0
+    steps.after[t] = steps.before[t] * factor
+  end
+  return steps
+end
+
+-- Every recurrent layer is followed or named.
+local function add_steps(report, model, probes)
+  for _, item in ipairs(layers.recurrent(model)) do
+    local layer = item.layer
+    if probes[layer] then
+      report.steps[item.name] = steps_of(layer, probes[layer], report.weights)
+      table.insert(report.order, item.name)
+    else
+      table.insert(report.skipped, { name = item.name, class_name = layer.class_name,
+        reason = layers.why_not(layer) or "the batch does not pass through it" })
+    end
+  end
+end
+
+-- The latest step, against the order of time in which gradients travel, that is NaN or infinite.
+local function last_nonfinite(report)
+  for _, name in ipairs(report.order) do
+    local before = report.steps[name].before
+    for t = #before, 1, -1 do
+      if nonfinite.is(before[t]) then return before[t], (" at step %d of %s"):format(t, name) end
+    end
+  end
+  for _, weight in ipairs(report.weights) do
+    if nonfinite.is(weight.before) then return weight.before, " for " .. weight.name end
+  end
+  return nil
+end
+
+-- A sentence on what is NaN or infinite, as `fit` says it.
+local function problem_of(report, tape)
+  if nonfinite.is(report.loss) then return nonfinite.report(tape, "the loss", report.loss, "") end
+  local value, where = last_nonfinite(report)
+  return value and nonfinite.report(tape, "the gradient", value, where)
 end
 
 local function make_report(model, loss, probes)
   local names, norms, gradients = weight_norms(model)
   local config = model.optimizer and model.optimizer.config or {}
   local after, total = clipped(norms, gradients, config)
-  local report = setmetatable({ loss = loss, norm = total, clipped_norm = 0, weights = {},
-    steps = {} }, Report)
-  for i, name in ipairs(names) do
-    report.weights[i] = { name = name, before = norms[i], after = after[i] }
-    report.clipped_norm = report.clipped_norm + after[i] ^ 2
-  end
-  report.clipped_norm = math.sqrt(report.clipped_norm)
+  local report = setmetatable({ loss = loss, norm = total, clipped_norm = joint_norm(after),
+    weights = {}, steps = {}, order = {}, skipped = {} }, Report)
   local tensors = {}
   for _, entry in ipairs(model:entries()) do tensors[entry.path] = entry.tensor end
-  for _, weight in ipairs(report.weights) do weight.tensor = tensors[weight.name] end
-  for layer, list in pairs(probes) do
-    local steps = { before = {}, after = {} }
-    local factor = factor_of(layer, report.weights)
-    for t, probe in ipairs(list) do
-      steps.before[t] = probe.grad and norm_of(probe.grad) or 0
-      steps.after[t] = steps.before[t] * factor
-    end
-    report.steps[layer.name] = steps
+  for i, name in ipairs(names) do
+    report.weights[i] = { name = name, before = norms[i], after = after[i], tensor = tensors[name] }
   end
+  add_steps(report, model, probes)
   for _, weight in ipairs(report.weights) do
     weight.tensor.grad = nil -- as if nobody had asked
     weight.tensor = nil
@@ -168,31 +220,37 @@ local function make_report(model, loss, probes)
 end
 
 --- Norms of the gradient of one batch; nothing is trained.
--- Dropout is off. Layers inside Bidirectional, cells in Lua and other recurrent layers whose output
--- is not their state take part, but are not traced by step.
+-- Dropout is off. Both directions of a Bidirectional are followed. Cells in Lua take part, but are not
+-- followed by step. Stateful layers begin with the states they keep, which stay as they are.
 -- @tparam Sequential|Model model compiled; a layer that is called twice shows its last call
--- @tparam tensor|table x the batch
+-- @tparam tensor|table x the batch, as `fit` takes it (of marea.builders too: texts, lists, sources)
 -- @tparam tensor|table y its targets
 -- @tparam[opt] table given `lengths` (B), `sample_weight` (B)
 -- @treturn table `loss`; `norm`, `clipped_norm`: joint norm before and after the optimizer's clipping;
--- `steps`: layer name → { before = {…}, after = {…} } by time step; `weights`: a list of { name,
--- before, after }. tostring shows it
+-- `steps`: layer name → { before = {…}, after = {…} } by time step; `order`: those names; `skipped`: a
+-- list of { name, class_name, reason } of the recurrent layers that were not followed; `weights`: a list
+-- of { name, before, after }; `problem`: what is NaN or infinite and where it arose, or nil. tostring
+-- shows it
 -- @raise when the model is not compiled
 return function(model, x, y, given)
   local read = options.read("gradients", given, { lengths = options.optional,
     sample_weight = options.optional })
+  layers.check("gradients", model)
   inference.require_compiled(model, "gradients")
+  x, y, read = layers.lesson("gradients", model, x, y, read)
   local set = data.read("gradients", model, x, y, read)
   model:build(data.build_shape(set))
   model:sync()
   local probes = {}
   local tape <close> = ops.tape()
-  local p, mask = layers.run(model, set.x, { lengths = set.lengths }, function(layer, input, visible)
-    if not layers.is_plain(layer) then return nil end
+  local p, mask = layers.run(model, set.x, { lengths = set.lengths }, function(layer, input, call)
+    if layers.why_not(layer) or not layers.takes(layer, input) then return nil end
     probes[layer] = {}
-    return traced(layer, input, visible, probes[layer])
+    return traced(layer, input, call, probes[layer])
   end)
   local loss = heads.total_loss(model, set, p, mask)
   tape:backward(loss)
-  return make_report(model, loss:item(), probes)
+  local report = make_report(model, loss:item(), probes)
+  report.problem = problem_of(report, tape)
+  return report
 end

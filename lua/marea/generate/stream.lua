@@ -173,7 +173,10 @@ local function check_model(model)
   end
   states.require_pieces(model, "stream")
   model:walk(function(layer)
-    if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
+    if layer.stateful then
+      layer:fail("stream: keeps states itself; make the same model without stateful and take the weights "
+        .. "over: twin:set_weights(model:get_weights())")
+    end
   end)
 end
 

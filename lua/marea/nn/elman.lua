@@ -51,11 +51,16 @@ local function shown(layer, mask)
   return ops.not_zero(seen)
 end
 
-function Elman:call(x, call)
-  local h, last = self:run(x, call)
+--- y of states h (B, u) or (B, T, u).
+function Elman:output_of(h)
   local y = h:matmul(self.output_kernel)
   if self.output_bias then y = y + self.output_bias end
-  y = self.activate_output(y)
+  return self.activate_output(y)
+end
+
+function Elman:call(x, call)
+  local h, last = self:run(x, call)
+  local y = self:output_of(h)
   if call.mask then y = y * ops.no_grad(shown, self, ops.as_real(call.mask)) end
   self:regularize_activity(y)
   if self.return_state or call.return_state then return y, last end

@@ -113,12 +113,16 @@ local function as_states(layer, given, batch)
   return given
 end
 
-local function initial_states(layer, batch, call)
-  if call.initial_state ~= nil then return as_states(layer, call.initial_state, batch) end
-  local kept = layer.stateful and layer.kept_states
-  if not kept then return forms.initial_states(layer, batch) end
+--- The states that a call begins with: those given, kept or learned; none for zeros.
+-- @tparam integer batch
+-- @tparam table call `initial_state`
+-- @treturn {tensor,...}
+function methods:initial_states(batch, call)
+  if call.initial_state ~= nil then return as_states(self, call.initial_state, batch) end
+  local kept = self.stateful and self.kept_states
+  if not kept then return forms.initial_states(self, batch) end
   if kept[1]:size(1) ~= batch then
-    layer:fail("is stateful and holds the states of %d samples, got a batch of %d; keep the batch "
+    self:fail("is stateful and holds the states of %d samples, got a batch of %d; keep the batch "
       .. "size or call reset_states()", kept[1]:size(1), batch)
   end
   return kept
@@ -132,7 +136,7 @@ function methods:run(x, call)
       shape[2] or "?", table.concat(shape, ", ", 3), self.features)
   end
   if shape[2] == 0 then self:fail("input has no time step") end
-  local initial = initial_states(self, shape[1], call)
+  local initial = self:initial_states(shape[1], call)
   local y, h, c = ops.recurrent(forms.add(self, {
     name = tostring(self), cell = self.cell, x = x, kernel = filled(self, "x", self.kernel),
     recurrent_kernel = filled(self, "h", self.recurrent_kernel),

@@ -172,22 +172,66 @@ local function to_curves(who, curves)
   return result
 end
 
--- Values as powers of ten; the axis must not reach 0.
-local function to_logarithms(curves)
-  for _, curve in ipairs(curves) do
-    for i, row in ipairs(curve.rows) do
-      if row[2] <= 0 then
-        error(("curves: value %d of %q is %g; log_y draws values above 0"):format(i, curve.name,
-          row[2]), 0)
-      end
-      curve.rows[i] = { row[1], math.log(row[2], 10) }
+-- The values of a curve that can be drawn; where there are others, a sentence on them.
+local function finite_rows(curve)
+  local rows, first, last, value = {}, nil, nil, nil
+  for i, row in ipairs(curve.rows) do
+    if row[2] - row[2] == 0 then
+      rows[#rows + 1] = row
+    else
+      if not first then first, value = i, row[2] end
+      last = i
     end
   end
+  if not first then return rows end
+  local count = #curve.rows - #rows
+  return rows, ("%d of the %d values of %q %s not finite (%s at %d%s)"):format(count, #curve.rows,
+    curve.name, count == 1 and "is" or "are", value ~= value and "nan" or tostring(value), first,
+    last > first and (", the last one at %d"):format(last) or "")
 end
 
-local function draw_curves(curves, read)
+-- A sentence for each curve of which values are left out.
+local function check_values(curves)
+  local notes, drawn = {}, 0
+  for _, curve in ipairs(curves) do
+    local rows, note = finite_rows(curve)
+    drawn, notes[#notes + 1] = drawn + #rows, note
+  end
+  if drawn == 0 then
+    error("curves: there is nothing to draw: " .. table.concat(notes, "; "), 0)
+  end
+  return notes
+end
+
+-- Values as powers of ten, zeros about a power below the smallest other; a sentence on those.
+local function to_logarithms(curves)
+  local lowest, zeros = math.huge, 0
+  for _, curve in ipairs(curves) do
+    for i, row in ipairs(curve.rows) do
+      if row[2] < 0 then
+        error(("curves: value %d of %q is %g; log_y draws values from 0 on"):format(i, curve.name,
+          row[2]), 0)
+      end
+      if row[2] > 0 then lowest = math.min(lowest, row[2]) end
+      if row[2] == 0 then zeros = zeros + 1 end
+    end
+  end
+  local floor = lowest == math.huge and 0 or math.floor(math.log(lowest, 10) - 0.5)
+  for _, curve in ipairs(curves) do
+    for i, row in ipairs(curve.rows) do
+      curve.rows[i] = { row[1], row[2] == 0 and floor or math.log(row[2], 10) }
+    end
+  end
+  return zeros > 0 and ("0 is drawn at 1e%d"):format(floor) or nil
+end
+
+local function draw_curves(curves, read, notes)
   local lines, parts = heading(read), {}
   if read.log_y then lines[#lines + 1] = "set format y '1e%g'" end
+  if notes[1] then
+    lines[#lines + 1] = "set label " .. gnuplot.quote(table.concat(notes, "; "))
+      .. " at graph 0.01,0.97 font ',8'"
+  end
   for i, curve in ipairs(curves) do
     parts[i] = ("%s using 1:2 with linespoints pt 7 ps 0.4 lw 1.5 lc %d title %s"):format(
       block(lines, curve.rows), i, gnuplot.quote(curve.name))
@@ -198,7 +242,8 @@ end
 
 -- The curve's name at its end, or where else on it there is room: curves may end together.
 local function label_curve(drawing, curve)
-  local rows = curve.rows
+  local rows = finite_rows(curve)
+  if #rows == 0 then return end
   for _, share in ipairs{ 1, 0, 0.5, 0.25, 0.75 } do
     local row = rows[1 + math.floor(share * (#rows - 1) + 0.5)]
     if drawing:label(row[1], row[2], curve.name) then return end
@@ -208,14 +253,18 @@ end
 --- Curves, one or several in one plot.
 -- @tparam table curves name → list of numbers (drawn over 1, 2, …), list of pairs, or tensor
 -- @tparam[opt] table given `title`, `xlabel`, `ylabel`, `width`, `height`, `path`; `log_y` (false): the
--- y axis holds powers of ten (in the terminal their exponents)
--- @treturn string the plot; with a path true, or nil and a message
+-- y axis holds powers of ten (in the terminal their exponents), zeros are drawn about a power
+-- below the smallest value
+-- @treturn string the plot, and below it what is drawn at another place or not at all (NaN and
+-- infinities); with a path true, or nil and a message
+-- @raise when no value is finite, and with log_y for values below 0
 function plot.curves(curves, given)
   local read = read_options("curves", given, { log_y = false })
   options.boolean("curves", "log_y", read.log_y)
   curves = to_curves("curves", curves)
-  if read.log_y then to_logarithms(curves) end
-  if read.path then return draw_curves(curves, read) end
+  local notes = check_values(curves)
+  if read.log_y then notes[#notes + 1] = to_logarithms(curves) end
+  if read.path then return draw_curves(curves, read, notes) end
   local xs, ys = {}, {}
   for _, curve in ipairs(curves) do
     for _, row in ipairs(curve.rows) do xs[#xs + 1], ys[#ys + 1] = row[1], row[2] end
@@ -229,7 +278,8 @@ function plot.curves(curves, given)
     end
     label_curve(drawing, curve)
   end
-  return drawing:render(read.title)
+  table.insert(notes, 1, drawing:render(read.title))
+  return table.concat(notes, "\n")
 end
 
 local function text_width(text)
