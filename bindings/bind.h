@@ -47,6 +47,7 @@ marea_dtype bind_dtype(lua_State *L, int argument); /* a name or { dtype = }; ni
 void bind_account(lua_State *L, size_t bytes);
 
 marea_stream *bind_stream(lua_State *L, int argument);
+marea_cell bind_cell(lua_State *L, int argument); /* a recurrent cell by name */
 
 /* Sparse matrices: an empty box, pushed; filled later (NULL raises the core's message); the one at
  * an argument; a norm by name ("none", "l1", "l2", "max"). */

@@ -177,13 +177,13 @@ static marea_activation activation_at(lua_State *L, int argument, marea_activati
   return usual;
 }
 
-/* stepper:recurrent(cell, activation, recurrent_activation, kernel, recurrent_kernel, bias, h, c)
- */
+/* stepper:recurrent(cell, activation, recurrent_activation, kernel, recurrent_kernel, bias, h, c,
+ * z_writes) */
 static int add_recurrent(lua_State *L) {
-  static const char *const cells[] = {"rnn", "lstm", "gru", "gru_before", NULL};
-  marea_recurrent_options options = {.cell = (marea_cell)luaL_checkoption(L, 2, NULL, cells),
+  marea_recurrent_options options = {.cell = bind_cell(L, 2),
                                      .activation = activation_at(L, 3, MAREA_TANH),
-                                     .recurrent_activation = activation_at(L, 4, MAREA_SIGMOID)};
+                                     .recurrent_activation = activation_at(L, 4, MAREA_SIGMOID),
+                                     .z_writes = lua_toboolean(L, 10)};
   bind_check(L, marea_stepper_recurrent(to_stepper(L), &options, bind_tensor(L, 5),
                                         bind_tensor(L, 6), bind_tensor_or_null(L, 7),
                                         bind_tensor(L, 8), bind_tensor_or_null(L, 9)));

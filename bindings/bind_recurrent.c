@@ -4,6 +4,10 @@
 static const char *const CELLS[] = {
     "rnn", "lstm", "gru", "gru_before", "lstm_coupled", "simple_gru", "simple_gru_x", "mgu", NULL};
 
+marea_cell bind_cell(lua_State *L, int argument) {
+  return (marea_cell)luaL_checkoption(L, argument, NULL, CELLS);
+}
+
 static marea_activation activation_field(lua_State *L, const char *field,
                                          marea_activation activation) {
   if (lua_getfield(L, 1, field) == LUA_TNIL) {
@@ -104,7 +108,7 @@ static void draw_zoneout(lua_State *L, marea_recurrent_options *o, marea_recurre
 
 static marea_recurrent_options read_options(lua_State *L) {
   lua_getfield(L, 1, "cell");
-  marea_recurrent_options options = {.cell = (marea_cell)luaL_checkoption(L, -1, NULL, CELLS),
+  marea_recurrent_options options = {.cell = bind_cell(L, -1),
                                      .activation = activation_field(L, "activation", MAREA_TANH),
                                      .recurrent_activation =
                                          activation_field(L, "recurrent_activation", MAREA_SIGMOID),

@@ -1,10 +1,11 @@
--- Air passengers, twelve months ahead: how scripts/airline.lua came to its network on a base.
+-- Air passengers, twelve months ahead: how scripts/airline.lua came to its networks on bases.
 --
 -- Every setting is rehearsed within the first 132 months: fitted on the first 84, 87, 90 … 120 months,
 -- it forecasts the twelve that follow. The last year, 1960, is cut off before anything else happens.
--- What counts is the RMSE over these 13 origins together, mean over the seeds; the least of those with
+-- What counts is the RMSE over these 13 origins together, mean over the seeds. The same is told of
+-- ensembles: for each network, of the mean forecast of every set of bases. The least of all that have
 -- a network is taken. (At first the origins were 84, 96, 108 and 120, with one seed; four were too few
--- to tell one setting from the other.)
+-- to tell one setting from the other. Then single bases were taken, before there were ensembles.)
 --
 -- Usage: marea scripts/airline_rehearsals.lua [--data FILE.csv] [--seeds N] [--bases N]
 --   --data   a monthly series with dates (default: the 144 months that come with Marea)
@@ -25,9 +26,9 @@ series = series:slice(1, 132)
 
 local bases = {
   { "autoregression of order 13", base = baselines.autoregression{ order = 13 } },
-  { "the same of logarithms", base = baselines.autoregression{ order = 13 }, transforms = { "log" } },
+  { "autoregression of logarithms", base = baselines.autoregression{ order = 13 }, transforms = { "log" } },
   { "Holt-Winters, additive", base = baselines.holt_winters{ period = 12 } },
-  { "the same of logarithms", base = baselines.holt_winters{ period = 12 }, transforms = { "log" } },
+  { "Holt-Winters of logarithms", base = baselines.holt_winters{ period = 12 }, transforms = { "log" } },
   { "Holt-Winters, multiplicative", base = baselines.holt_winters{ period = 12,
     seasonal = "multiplicative" } },
   { "seasonal naive of logarithms", base = "seasonal_naive", transforms = { "log" } },
@@ -49,50 +50,92 @@ for _, strategy in ipairs{ "direct", "recursive" } do
   end
 end
 
-local function squares_of(setting, chosen, rows, seed)
+local FIRST <const>, LAST <const>, STEP <const> = 84, 120, 3
+
+local function forecast_of(setting, chosen, rows, seed)
   local forecaster = timeseries.Forecaster{ base = setting.base, transforms = setting.transforms,
     strategy = chosen.strategy, horizon = chosen.strategy == "direct" and 12 or 1, lookback = 24,
     seed = seed, model = network(8),
     optimizer = marea.optim.AdamW{ learning_rate = 0.003, weight_decay = 0.1 } }
   forecaster:fit(series:slice(1, rows), { epochs = math.max(1, chosen.epochs) })
+  local list = {}
+  for h, row in ipairs(forecaster:forecast(12, { paths = 2 }).mean) do list[h] = row[1] end
+  return list
+end
+
+-- By seed and rows, the twelve months that a setting forecasts.
+local function rehearse(setting, chosen)
+  local by_seed = {}
+  for seed = 1, chosen.epochs == 0 and 1 or options.seeds do
+    by_seed[seed] = {}
+    for rows = FIRST, LAST, STEP do by_seed[seed][rows] = forecast_of(setting, chosen, rows, seed) end
+  end
+  return by_seed
+end
+
+-- Mean squared error of the mean of several forecasts made after `rows` months.
+local function error_of(members, seed, rows)
   local sum = 0
-  for h, row in ipairs(forecaster:forecast(12, { paths = 2 }).mean) do
-    sum = sum + (row[1] - series.columns[1][rows + h]) ^ 2
+  for h = 1, 12 do
+    local mean = 0
+    for _, by_seed in ipairs(members) do mean = mean + by_seed[seed][rows][h] / #members end
+    sum = sum + (mean - series.columns[1][rows + h]) ^ 2 / 12
   end
   return sum
 end
 
--- RMSE over all origins, and by the year in which they lie: means over the seeds.
-local function rehearse(setting, chosen)
-  local total, by_year = 0, {}
-  local seeds = chosen.epochs == 0 and 1 or options.seeds
+-- RMSE of the mean of several settings over the origins from `first` to `last`, mean over the seeds.
+local function judge(members, first, last)
+  local total, seeds = 0, #members[1]
   for seed = 1, seeds do
-    local all, count, years = 0, 0, {}
-    for rows = 84, 120, 3 do
-      local squares, year = squares_of(setting, chosen, rows, seed), (rows - 84) // 12 + 1
-      all, count = all + squares, count + 12
-      years[year] = years[year] or { 0, 0 }
-      years[year][1], years[year][2] = years[year][1] + squares, years[year][2] + 12
+    local sum, count = 0, 0
+    for rows = first, last, STEP do
+      sum, count = sum + error_of(members, seed, rows), count + 1
     end
-    total = total + math.sqrt(all / count) / seeds
-    for year, sums in ipairs(years) do
-      by_year[year] = (by_year[year] or 0) + math.sqrt(sums[1] / sums[2]) / seeds
-    end
+    total = total + math.sqrt(sum / count) / seeds
   end
-  return total, by_year
+  return total
 end
+
+-- Every setting by itself -------------------------------------------------------------------------
 
 print(("%-30s %-28s %6s   %6s %6s %6s %6s"):format("base", "network", "RMSE", "from 84", "96", "108",
   "120"))
-local best
-for place, setting in ipairs(bases) do
-  for _, chosen in ipairs(place <= options.bases and networks or {}) do
-    local rmse, by_year = rehearse(setting, chosen)
+local found, answers = {}, {}
+local function note(rmse, text)
+  found[#found + 1] = { rmse = rmse, text = text }
+end
+
+for place = 1, math.min(options.bases, #bases) do
+  local setting = bases[place]
+  answers[place] = {}
+  for i, chosen in ipairs(networks) do
+    local by_seed = rehearse(setting, chosen)
+    answers[place][i] = by_seed
+    local rmse = judge({ by_seed }, FIRST, LAST)
     print(("%-30s %-28s %6.2f   %6.2f %6.2f %6.2f %6.2f"):format(setting[1], chosen[1], rmse,
-      table.unpack(by_year)))
-    if chosen.epochs > 0 and (not best or rmse < best.rmse) then
-      best = { rmse = rmse, text = setting[1] .. "; " .. chosen[1] }
+      judge({ by_seed }, 84, 93), judge({ by_seed }, 96, 105), judge({ by_seed }, 108, 117),
+      judge({ by_seed }, 120, 120)))
+    if chosen.epochs > 0 then note(rmse, chosen[1] .. "; " .. setting[1]) end
+  end
+end
+
+-- Every set of bases ------------------------------------------------------------------------------
+
+for i, chosen in ipairs(networks) do
+  for set = 1, (1 << #answers) - 1 do
+    local members, names = {}, {}
+    for place, by_network in ipairs(answers) do
+      if set >> (place - 1) & 1 == 1 then
+        members[#members + 1], names[#names + 1] = by_network[i], bases[place][1]
+      end
+    end
+    if #members > 1 and chosen.epochs > 0 then
+      note(judge(members, FIRST, LAST), chosen[1] .. "; mean of: " .. table.concat(names, ", "))
     end
   end
 end
-print(("\nThe least of those with a network: %s (%.2f)"):format(best.text, best.rmse))
+
+table.sort(found, function(a, b) return a.rmse < b.rmse end)
+print(("\nThe least of %d with a network, alone or as an ensemble:"):format(#found))
+for i = 1, math.min(10, #found) do print(("%6.2f  %s"):format(found[i].rmse, found[i].text)) end

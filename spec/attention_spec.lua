@@ -1,5 +1,5 @@
 -- Attention: masks, causality, scores, bad input. Golden numbers are in layers_golden_spec.lua,
--- gradients in ops_spec.lua and layers_spec.lua.
+-- gradients in ops_spec.lua and layers_table_spec.lua.
 local helper = require "spec.helper"
 local marea = require "marea"
 local native = require "marea.native"

@@ -1,5 +1,5 @@
 -- Conv1D and pooling over windows: against loops, masks, threads, bad input. Golden numbers are in
--- layers_golden_spec.lua, gradients in ops_spec.lua and layers_spec.lua.
+-- layers_golden_spec.lua, gradients in ops_spec.lua and layers_table_spec.lua.
 local helper = require "spec.helper"
 local marea = require "marea"
 local native = require "marea.native"

@@ -3,10 +3,7 @@ local folders = require "spec.folders"
 local native = require "marea.native"
 local Cooccurrence = require "marea.embeddings.cooccurrence"
 
-local program
-for i = 0, -9, -1 do
-  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-end
+local program = helper.program
 
 -- Texts of Zipf-like words from a generator of our own, the same everywhere.
 local function texts_of(documents, length, words)

@@ -4,11 +4,7 @@ local native = require "marea.native"
 local folders = require "spec.folders"
 
 local nn = marea.nn
--- The interpreter that runs the specs.
-local program
-for i = -4, 0 do
-  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-end
+local program = require("spec.helper").program
 
 describe("marea export", function()
   local folder, model

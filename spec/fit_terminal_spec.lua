@@ -2,10 +2,7 @@
 -- short scripts; a real pseudo-terminal comes from util-linux's `script`.
 local progress = require "marea.progress"
 
-local program
-for i = 0, -9, -1 do
-  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-end
+local program = require("spec.helper").program
 
 local function temporary(text)
   local path = os.tmpname()

@@ -1,26 +1,38 @@
 -- States as values, one step at a time, drawing, beam search.
 local helper = require "spec.helper"
 local marea = require "marea"
+local native = require "marea.native"
+local support = require "spec.support"
 local nn, generate = marea.nn, marea.generate
 
 local function ids(list) return marea.tensor(list, { dtype = "int32" }) end
 
 local function largest_gap(a, b) return (a - b):abs():max():item() end
 
-local cells = {
-  SimpleRNN = function(o) return nn.SimpleRNN(o) end,
-  LSTM = function(o) return nn.LSTM(o) end,
-  GRU = function(o) return nn.GRU(o) end,
-  ["GRU, reset before"] = function(o)
-    o.reset_after = false
-    return nn.GRU(o)
-  end,
-}
+-- The cells that steps in C know.
+local cells = {}
+for name, given in pairs{ SimpleRNN = { "SimpleRNN" }, LSTM = { "LSTM" }, GRU = { "GRU" },
+  ["GRU, reset before"] = { "GRU", reset_after = false }, ["GRU, z writes"] = { "GRU", update = "write" },
+  ["LSTM, coupled"] = { "LSTM", coupled = true }, SimpleGRU = { "SimpleGRU" },
+  ["SimpleGRU, candidate of x"] = { "SimpleGRU", candidate = "x", update = "keep" },
+  MGU = { "MinimalGatedUnit" }, ["MGU, z keeps"] = { "MinimalGatedUnit", update = "keep" },
+  ["MGU, gate of h and bias"] = { "MinimalGatedUnit", gate = "hb" },
+  ["MGU, gate of h"] = { "MinimalGatedUnit", gate = "h" },
+  ["MGU, gate of h, no bias"] = { "MinimalGatedUnit", gate = "h", use_bias = false },
+  ["MGU, gate of the bias"] = { "MinimalGatedUnit", gate = "b", update = "keep" } } do
+  cells[name] = function(options)
+    for option, value in pairs(given) do
+      if option ~= 1 then options[option] = value end
+    end
+    return nn[given[1]](options)
+  end
+end
 
 local function network(make)
   local model = marea.Sequential{ nn.Embedding{ 7, 4 }, make{ 5, return_sequences = true }, nn.Dropout{ 0.5 },
     nn.LSTM{ 3, return_sequences = true }, nn.Dense{ 7, activation = "softmax" } }
   model:build{ -1, -1 }
+  support.scatter(model) -- biases too
   return model
 end
 
@@ -92,6 +104,7 @@ describe("a stream", function()
       local model = network(make)
       local whole = model(ids{ { 1, 2, 3, 4 }, { 6, 5, 4, 0 } })
       local two = model:stream{ batch = 2 }
+      assert.not_nil(two.stepper)
       for t, pair in ipairs{ { 1, 6 }, { 2, 5 }, { 3, 4 }, { 4, 0 } } do
         local y = two:step(pair)
         assert.near_all(whole:select(2, t), y, 1e-6)
@@ -126,21 +139,32 @@ describe("a stream", function()
     for t = 1, 3 do assert.near_all(whole:select(2, t), stream:step(x:select(2, t):clone()), 1e-6) end
   end)
 
-  it("holds its memory over a hundred thousand steps", function()
-    local model = network(cells.GRU)
-    local stream = model:stream{}
-    for i = 0, 999 do stream:step(i % 7) end
-    collectgarbage()
-    collectgarbage("stop")
-    local before, lua = marea.memory(), collectgarbage("count")
-    for i = 0, 99999 do stream:step(i % 7) end
-    local after = marea.memory()
-    assert.equal(before.used, after.used)
-    assert.equal(before.allocations, after.allocations)
-    assert.is_true(before.allocations > 0)
-    assert.is_true(collectgarbage("count") - lua < 64, "Lua's memory grew")
-    collectgarbage("restart")
-  end)
+  for _, name in ipairs{ "GRU", "MGU, gate of h", "MGU, gate of the bias" } do
+    it("holds its memory over a hundred thousand steps: " .. name, function()
+      local stream = network(cells[name]):stream{}
+      for i = 0, 999 do stream:step(i % 7) end
+      collectgarbage()
+      collectgarbage("stop")
+      local before, lua = marea.memory(), collectgarbage("count")
+      for i = 0, 99999 do stream:step(i % 7) end
+      local after = marea.memory()
+      assert.equal(before.used, after.used)
+      assert.equal(before.allocations, after.allocations)
+      assert.is_true(before.allocations > 0)
+      assert.is_true(collectgarbage("count") - lua < 64, "Lua's memory grew")
+      collectgarbage("restart")
+    end)
+
+    it("sees what training changes: " .. name, function()
+      local model = network(cells[name])
+      local stream, tokens = model:stream{}, ids{ { 3, 1, 2 } }
+      local before = stream:feed{ 3, 1, 2 }:clone()
+      support.scatter(model, -.8)
+      local after = stream:reset():feed{ 3, 1, 2 }
+      assert.near_all(model(tokens):select(2, 3), after, 1e-6)
+      assert.is_true(largest_gap(before, after) > .001)
+    end)
+  end
 
   it("keeps its states when an id is refused", function()
     local stream = network(cells.LSTM):stream{}
@@ -153,8 +177,29 @@ describe("a stream", function()
   end)
 
   it("gives memory back, whatever allocation fails", function()
-    local model = network(cells.LSTM)
-    helper.survives_failures(function() model:stream{ batch = 2 }:step{ 1, 2 } end, 3)
+    for _, name in ipairs{ "LSTM", "MGU, gate of h", "MGU, gate of the bias" } do
+      local model = network(cells[name])
+      helper.survives_failures(function() model:stream{ batch = 2 }:step{ 1, 2 } end, 3)
+    end
+  end)
+
+  it("refuses weights and states that do not belong to the cell", function()
+    local function add(cell, kernel, recurrent, bias, c)
+      local function zeros(shape) return shape and marea.zeros(shape) or nil end
+      native.stepper(1, 3):recurrent(cell, "tanh", "sigmoid", zeros(kernel), zeros(recurrent), zeros(bias),
+        marea.zeros{ 1, 2 }, zeros(c))
+    end
+    add("mgu", { 3, 2 }, { 2, 2 }, { 2 })
+    assert.fails("the kernel is (3, 6), expected (3, 4)", add, "mgu", { 3, 6 }, { 2, 4 })
+    assert.fails("the kernel is (4, 2), expected (3, 2)", add, "mgu", { 4, 2 }, { 2, 4 })
+    assert.fails("the recurrent kernel is (2, 6), expected (2, 4)", add, "mgu", { 3, 2 }, { 2, 6 })
+    assert.fails("the bias is (2, 2), expected (2)", add, "mgu", { 3, 2 }, { 2, 4 }, { 2, 2 })
+    -- Columns may be missing from this cell alone.
+    assert.fails("the kernel is (3, 2), expected (3, 4)", add, "simple_gru", { 3, 2 }, { 2, 4 })
+    assert.fails("the recurrent kernel is (2, 4), expected (2, 6)", add, "gru", { 3, 6 }, { 2, 4 })
+    assert.fails("the bias is (4), expected (6)", add, "gru_before", { 3, 6 }, { 2, 6 }, { 4 })
+    assert.fails("state c belongs to cells that have one", add, "mgu", { 3, 4 }, { 2, 4 }, nil, { 1, 2 })
+    assert.fails("state c belongs to cells that have one", add, "lstm_coupled", { 3, 6 }, { 2, 6 })
   end)
 
   it("names what cannot come step by step", function()

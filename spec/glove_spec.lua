@@ -5,10 +5,7 @@ local native = require "marea.native"
 local glove = require "marea.embeddings.glove"
 local Cooccurrence = require "marea.embeddings.cooccurrence"
 
-local program
-for i = 0, -9, -1 do
-  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-end
+local program = helper.program
 
 local texts = {}
 for i = 1, 120 do

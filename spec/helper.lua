@@ -72,6 +72,11 @@ function helper.leak_check(f)
   assert.are.equal(before, helper.bytes())
 end
 
+-- Our own interpreter, when it is what runs the specs, or nil.
+for i = 0, -9, -1 do
+  if arg and arg[i] and arg[i]:match("marea[^/]*$") then helper.program = arg[i] end
+end
+
 -- Where the real data sets are, or nil; specs that need them are pending without.
 function helper.data_folder()
   for _, folder in ipairs{ os.getenv("MAREA_DATA") or "", "../shared/data" } do

@@ -1,4 +1,4 @@
--- Cases for the table of layers_spec: layers that merge, move and disturb.
+-- Cases for the table of layers_table_spec: layers that merge, move and disturb.
 local marea = require "marea"
 local support = require "spec.support"
 local nn, numbers = marea.nn, support.numbers

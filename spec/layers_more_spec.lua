@@ -1,4 +1,4 @@
--- Layers that disturb, move and wrap: what the tables of layers_spec do not show.
+-- Layers that disturb, move and wrap: what the table of layers_table_spec does not show.
 local marea = require "marea"
 local support = require "spec.support"
 local nn, near, raises, numbers = marea.nn, support.near, support.raises, support.numbers

@@ -1,13 +1,9 @@
 -- The word vectors that come with Marea, and how they are made.
-require "spec.helper"
 local folders = require "spec.folders"
 local marea = require "marea"
 local corpora = marea.corpora
 
-local program
-for i = 0, -9, -1 do
-  if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-end
+local program = require("spec.helper").program
 
 local function output_of(command)
   local process = assert(io.popen(command .. " 2>&1"))

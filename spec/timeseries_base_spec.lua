@@ -1,20 +1,13 @@
 -- Forecasters on a base: a network on what a simple forecaster leaves over.
+local forecasting = require "spec.support_forecasting"
+local helper = require "spec.helper"
 local marea = require "marea"
-require "spec.helper" -- its assertions
+local near = require "spec.support".near
 local nn, timeseries = marea.nn, marea.timeseries
 local baselines, Forecaster, Series = timeseries.baselines, timeseries.Forecaster, timeseries.Series
+local file_of, small, untrained = forecasting.file_of, forecasting.small, forecasting.untrained
 
-local function numbers(rows)
-  local list = {}
-  for t = 0, rows - 1 do
-    list[t + 1] = (100 + t) * (1 + 0.3 * math.sin(2 * math.pi * t / 12)) + 4 * math.sin(t * t)
-  end
-  return list
-end
-
-local function monthly(rows)
-  return Series{ numbers(rows or 120), start = "2010-01", frequency = "month", names = { "sales" } }
-end
+local function numbers(rows) return forecasting.sales(rows, 4) end
 
 -- A network whose last layer answers one number, whatever it reads.
 local function constant(value)
@@ -23,12 +16,6 @@ local function constant(value)
       bias_initializer = nn.initializers.Constant(value) } }
   end
 end
-
-local function small(info)
-  return marea.Sequential{ nn.GRU{ 3 }, nn.Dense{ info.outputs } }
-end
-
-local untrained = marea.optim.SGD{ learning_rate = 1e-30 }
 
 -- A forecaster that answers `value` on the base, fitted.
 local function fixed(base, value, train, more)
@@ -46,22 +33,6 @@ local function column(rows)
   return list
 end
 
-local function assert_near(expected, actual, tolerance)
-  assert.are.equal(#expected, #actual)
-  for h, value in ipairs(expected) do
-    assert.is_true(math.abs(value - actual[h]) <= tolerance * math.max(1, math.abs(value)),
-      ("step %d: %.9g, expected %.9g"):format(h, actual[h], value))
-  end
-end
-
-local function file_of(forecaster, f)
-  local path = os.tmpname()
-  assert(forecaster:save(path))
-  local ok, message = pcall(f, path)
-  os.remove(path)
-  if not ok then error(message, 0) end
-end
-
 local every = { { "naive", baselines.naive{} }, { "drift", baselines.drift{} },
   { "mean", baselines.mean{} }, { "holt", baselines.holt{} },
   { "simple_exponential_smoothing", baselines.simple_exponential_smoothing{} },
@@ -73,7 +44,7 @@ local every = { { "naive", baselines.naive{} }, { "drift", baselines.drift{} },
     baselines.holt_winters{ 12, seasonal = "multiplicative", error = "multiplicative" } } }
 
 describe("a forecaster on a base", function()
-  local series = monthly()
+  local series = forecasting.monthly(4)
   local train, test = series:split{ 96, 24 }
 
   it("is the base when its network answers 0, also from later months", function()
@@ -81,10 +52,10 @@ describe("a forecaster on a base", function()
       local alone = pair[2]
       local forecaster = fixed(pair[1], 0, train)
       alone:fit(train:column(1))
-      assert_near(alone:forecast(12), column(forecaster:forecast().mean), 1e-5)
+      near(alone:forecast(12), column(forecaster:forecast().mean), 1e-5)
       alone:update(series:slice(97, 103):column(1))
       for _, history in ipairs{ series:slice(1, 103), series:slice(90, 103), series:slice(97, 103) } do
-        assert_near(alone:forecast(12), column(forecaster:forecast(12, { history = history }).mean), 1e-5)
+        near(alone:forecast(12), column(forecaster:forecast(12, { history = history }).mean), 1e-5)
       end
     end
   end)
@@ -96,7 +67,7 @@ describe("a forecaster on a base", function()
     for t = 2, 96 do squares = squares + (y[t] - y[t - 1]) ^ 2 end
     local step, expected = 0.5 * math.sqrt(squares / 95), {}
     for h = 1, 12 do expected[h] = y[96] + h * step end
-    assert_near(expected, column(forecaster:forecast().mean), 1e-4)
+    near(expected, column(forecaster:forecast().mean), 1e-4)
     -- Relative errors multiply: every step is the base's times (1 + c s).
     local growing = baselines.holt_winters{ 12, seasonal = "multiplicative", error = "multiplicative" }
     forecaster = fixed(growing, 0.5, train)
@@ -109,14 +80,14 @@ describe("a forecaster on a base", function()
       expected[h] = growing:forecast(1)[1] * (1 + share)
       growing:update{ expected[h] }
     end
-    assert_near(expected, column(forecaster:forecast().mean), 1e-4)
+    near(expected, column(forecaster:forecast().mean), 1e-4)
     -- Behind a logarithm too.
     local logs, list = {}, {}
     for t, value in ipairs(y) do logs[t] = math.log(value) end
     local alone = baselines.holt_winters{ 12 }
     alone:fit(logs)
     for h, value in ipairs(alone:forecast(12)) do list[h] = math.exp(value) end
-    assert_near(list, column(fixed("holt_winters", 0, train, { transforms = { "log" } }):forecast().mean),
+    near(list, column(fixed("holt_winters", 0, train, { transforms = { "log" } }):forecast().mean),
       1e-4)
   end)
 
@@ -125,12 +96,12 @@ describe("a forecaster on a base", function()
     local alone = baselines.holt_winters{ 12 }
     alone:fit(train:column(1))
     local forecast = fixed("holt_winters", 0, train, recursive):forecast(40, { paths = 20 })
-    assert_near(alone:forecast(40), column(forecast.mean), 1e-5)
+    near(alone:forecast(40), column(forecast.mean), 1e-5)
     local y, squares = train:column(1), 0
     for t = 13, 96 do squares = squares + (y[t] - y[t - 12]) ^ 2 end
     local step, expected = 0.25 * math.sqrt(squares / 84), {}
     for h = 1, 30 do expected[h] = (expected[h - 12] or y[84 + h]) + step end
-    assert_near(expected, column(fixed("seasonal_naive", 0.25, train, recursive):forecast(30,
+    near(expected, column(fixed("seasonal_naive", 0.25, train, recursive):forecast(30,
       { paths = 2 }).mean), 1e-4)
   end)
 
@@ -163,7 +134,7 @@ describe("a forecaster on a base", function()
     local pipeline, slope = forecaster.pipeline, (y[96] - y[1]) / 95
     local trace = pipeline:trace(train)
     for _, origin in ipairs{ 60, 40, 40, 96, 2 } do
-      assert_near({ y[origin] + slope, y[origin] + 2 * slope },
+      near({ y[origin] + slope, y[origin] + 2 * slope },
         pipeline:invert_column({ 0, 0 }, 1, trace, origin), 1e-9)
     end
     assert.fails("drift needs 1 rows of history, there are 0", pipeline.invert_column, pipeline, { 0 },
@@ -191,7 +162,7 @@ describe("a forecaster on a base", function()
     assert.is_true(math.abs(a:evaluate(alone).rmse - scores.rmse) < 1e-4)
     -- Each forecast is that of a history which ends before it.
     local forecast = a:forecast(3, { history = series:slice(1, 100) })
-    assert_near(column(forecast.mean), column(scores.predicted:totable()[5]), 1e-5)
+    near(column(forecast.mean), column(scores.predicted:totable()[5]), 1e-5)
   end)
 
   it("validates on what follows, from the base's states at its end", function()
@@ -235,7 +206,7 @@ describe("a forecaster on a base", function()
       alone:fit(wide:column(name))
       local own = {}
       for h, row in ipairs(forecaster:forecast().mean) do own[h] = row[d] end
-      assert_near(alone:forecast(12), own, 1e-5)
+      near(alone:forecast(12), own, 1e-5)
     end
   end)
 
@@ -290,11 +261,7 @@ describe("a forecaster on a base", function()
 end)
 
 describe("a forecaster on a base in a file", function()
-  local program
-  for i = 0, -9, -1 do
-    if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-  end
-  local series = monthly()
+  local series = forecasting.monthly(4)
   local train = series:slice(1, 96)
 
   it("forecasts the same, with every base", function()
@@ -303,11 +270,7 @@ describe("a forecaster on a base in a file", function()
       forecaster:fit(train, { epochs = 2 })
       file_of(forecaster, function(path)
         local loaded = assert(timeseries.load(path))
-        for _, options in ipairs{ {}, { history = series:slice(80, 104) } } do
-          local a, b = forecaster:forecast(4, options), loaded:forecast(4, options)
-          assert.are.same({ a.mean, a.low, a.high, a.dates }, { b.mean, b.low, b.high, b.dates })
-        end
-        assert.fails("leakage", loaded.evaluate, loaded, train)
+        forecasting.same_forecasts(forecaster, loaded, 4, train, series:slice(80, 104))
         file_of(loaded, function(again)
           assert.are.same(forecaster:forecast().mean, assert(timeseries.load(again)):forecast().mean)
         end)
@@ -318,33 +281,17 @@ describe("a forecaster on a base in a file", function()
     local forecaster = fixed("naive", 0, plain:slice(11, 50), { horizon = 2 })
     file_of(forecaster, function(path)
       local loaded = assert(timeseries.load(path))
-      assert_near({ plain:column(1)[60], plain:column(1)[60] },
+      near({ plain:column(1)[60], plain:column(1)[60] },
         column(loaded:forecast(2, { history = Series{ numbers(60) } }).mean), 1e-6)
     end)
   end)
 
   it("forecasts in a fresh process from a CSV", function()
-    if not program then return pending("runs only in our own interpreter") end
+    if not helper.program then return pending("runs only in our own interpreter") end
     local forecaster = Forecaster{ lookback = 12, horizon = 3, base = "holt_winters", model = small,
       transforms = { "log" }, seed = 1 }
     forecaster:fit(train, { epochs = 2 })
-    local csv = os.tmpname()
-    local file = assert(io.open(csv, "w"))
-    file:write("Month,sales\n")
-    for t = 94, 110 do file:write(("%s,%.17g\n"):format(series:date(t), series.columns[1][t])) end
-    file:close()
-    file_of(forecaster, function(path)
-      local code = ("local t = require('marea').timeseries local f = assert(t.load(%q)) local s = "
-        .. "assert(t.read_csv(%q)) local p = f:forecast(3, { history = s }) for h = 1, 3 do "
-        .. "print(('%%s %%.17g'):format(p.dates[h], p.mean[h][1])) end"):format(path, csv)
-      local process = assert(io.popen(("%q -e %q"):format(program, code)))
-      local text = process:read("a")
-      process:close()
-      local expected, lines = forecaster:forecast(3, { history = series:slice(1, 110) }), {}
-      for h = 1, 3 do lines[h] = ("%s %.17g\n"):format(expected.dates[h], expected.mean[h][1]) end
-      assert.are.equal(table.concat(lines), text)
-    end)
-    os.remove(csv)
+    forecasting.same_in_fresh_process(forecaster, series, 94, 110)
   end)
 
   it("is refused when its base is broken", function()

@@ -1,18 +1,11 @@
 -- Forecasters: fitted on a training part, forecasting, judged, saved.
 local helper = require "spec.helper"
 local marea = require "marea"
+local forecasting = require "spec.support_forecasting"
 local support = require "spec.support"
 local nn, timeseries = marea.nn, marea.timeseries
 local Forecaster, Series = timeseries.Forecaster, timeseries.Series
-
--- 120 months with growth and a season; exactly periodic growth when `noise` is 0.
-local function monthly(noise, rows)
-  local list = {}
-  for t = 0, (rows or 120) - 1 do
-    list[t + 1] = (100 + t) * (1 + 0.3 * math.sin(2 * math.pi * t / 12)) + (noise or 0) * math.sin(t * t)
-  end
-  return Series{ list, start = "2010-01", frequency = "month", names = { "sales" } }
-end
+local monthly, small, untrained = forecasting.monthly, forecasting.small, forecasting.untrained
 
 -- A network that answers with its last inputs: the forecast "as now" on the transformed scale.
 local function last_value(info)
@@ -26,12 +19,6 @@ local function last_value(info)
   end
   return model
 end
-
-local function small(info)
-  return marea.Sequential{ nn.LSTM{ 4 }, nn.Dense{ info.outputs } }
-end
-
-local untrained = marea.optim.SGD{ learning_rate = 1e-12 }
 
 describe("a forecaster", function()
   it("undoes its transforms: an ideal network forecasts exactly", function()
@@ -334,19 +321,6 @@ describe("what would be leakage or nonsense is refused:", function()
 end)
 
 describe("a forecaster in a file", function()
-  local program
-  for i = 0, -9, -1 do
-    if arg and arg[i] and arg[i]:match("marea[^/]*$") then program = arg[i] end
-  end
-
-  local function saved(forecaster, f)
-    local path = os.tmpname()
-    assert(forecaster:save(path))
-    local ok, message = pcall(f, path)
-    os.remove(path)
-    if not ok then error(message, 0) end
-  end
-
   it("forecasts the same, of every strategy", function()
     local train = monthly(1):slice(1, 96)
     for _, given in ipairs{
@@ -362,48 +336,26 @@ describe("a forecaster in a file", function()
       given.lookback, given.model, given.seed = 6, given.model or small, 1
       local forecaster = Forecaster(given)
       forecaster:fit(train, { epochs = 2 })
-      saved(forecaster, function(path)
-        local loaded = assert(timeseries.load(path))
-        for _, options in ipairs{ {}, { history = train } } do
-          local a, b = forecaster:forecast(4, options), loaded:forecast(4, options)
-          assert.are.same({ a.mean, a.low, a.high, a.dates }, { b.mean, b.low, b.high, b.dates })
-        end
-        assert.fails("leakage", loaded.evaluate, loaded, train)
+      forecasting.file_of(forecaster, function(path)
+        forecasting.same_forecasts(forecaster, assert(timeseries.load(path)), 4, train, train)
       end)
     end
   end)
 
   it("forecasts in a fresh process from a CSV", function()
-    if not program then return pending("runs only in our own interpreter") end
+    if not helper.program then return pending("runs only in our own interpreter") end
     local series = monthly(1)
     local forecaster = Forecaster{ lookback = 12, horizon = 3, model = small, seed = 1,
       transforms = { "log", { "difference", 12 }, "standard" } }
     forecaster:fit(series:slice(1, 100), { epochs = 2 })
-    local csv = os.tmpname()
-    local file = assert(io.open(csv, "w"))
-    file:write("Month,sales\n")
-    for t = 1, 110 do file:write(("%s,%.17g\n"):format(series:date(t), series.columns[1][t])) end
-    file:close()
-    saved(forecaster, function(path)
-      local code = ("local t = require('marea').timeseries local f = assert(t.load(%q)) local s = "
-        .. "assert(t.read_csv(%q)) local p = f:forecast(3, { history = s }) for h = 1, 3 do "
-        .. "print(('%%s %%.17g'):format(p.dates[h], p.mean[h][1])) end"):format(path, csv)
-      local process = assert(io.popen(("%q -e %q"):format(program, code)))
-      local text = process:read("a")
-      process:close()
-      local expected = forecaster:forecast(3, { history = series:slice(1, 110) })
-      local lines = {}
-      for h = 1, 3 do lines[h] = ("%s %.17g\n"):format(expected.dates[h], expected.mean[h][1]) end
-      assert.are.equal(table.concat(lines), text)
-    end)
-    os.remove(csv)
+    forecasting.same_in_fresh_process(forecaster, series, 1, 110)
   end)
 
   it("is refused when its description is broken", function()
     local forecaster = Forecaster{ lookback = 3, horizon = 2, model = small, seed = 1 }
     forecaster:fit(monthly(1):slice(1, 40), { epochs = 1 })
     local good
-    saved(forecaster, function(path)
+    forecasting.file_of(forecaster, function(path)
       local network = assert(marea.load(path))
       good = marea.json.decode(network.extra.forecaster)
       for _, change in ipairs{ { "version", 9 }, { "lookback", -1 }, { "horizon", 3 }, { "roles", 3 },

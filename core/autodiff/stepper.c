@@ -15,6 +15,7 @@ typedef enum stage_kind {
 
 enum { TENSORS = 5 }; /* kernel (or table), recurrent kernel, bias, h, c */
 enum { KERNEL, RECURRENT_KERNEL, BIAS, H, C };
+enum { WEIGHTS = H }; /* the tensors before the states */
 
 typedef struct stage {
   stage_kind kind;
@@ -23,7 +24,8 @@ typedef struct stage {
   marea_recurrent layer;
   marea_activation activation;
   void *workspace;
-  marea_real *y, *last[2]; /* (batch, width) */
+  marea_real *filled[WEIGHTS]; /* of weights without the first gate's columns: with zeros there */
+  marea_real *y, *last[2];     /* (batch, width) */
 } stage;
 
 struct marea_stepper {
@@ -48,6 +50,7 @@ marea_stepper *marea_stepper_new(int64_t batch, int64_t features) {
 static void free_stage(stage *g) {
   for (int i = 0; i < TENSORS; i++) marea_tensor_free(g->tensors[i]);
   marea_free(g->workspace);
+  for (int i = 0; i < WEIGHTS; i++) marea_free(g->filled[i]);
   marea_free(g->y);
   for (int i = 0; i < 2; i++) marea_free(g->last[i]);
 }
@@ -117,23 +120,57 @@ static marea_status need_input(const marea_stepper *s) {
   return marea_fail(MAREA_STATE, "stepper: ids go into an embedding first");
 }
 
+/* Whether a weight has the columns of one gate alone where there are two, f and h. */
+static bool lacks_gate(marea_cell cell, const marea_tensor *x, size_t units) {
+  return cell == MAREA_CELL_MGU && x != NULL && x->rank > 0 &&
+         x->size[x->rank - 1] == (int64_t)units;
+}
+
+static marea_status check_weights(const marea_stepper *s, const marea_recurrent_options *o,
+                                  const stage *g) {
+  static const char *const names[WEIGHTS] = {"the kernel", "the recurrent kernel", "the bias"};
+  int64_t rows[WEIGHTS] = {(int64_t)s->width, (int64_t)g->width, 2};
+  marea_status status = MAREA_OK;
+  for (int i = 0; i < WEIGHTS && status == MAREA_OK; i++) {
+    bool vector = i == BIAS && o->cell != MAREA_CELL_GRU;
+    size_t gates = marea_cell_gates(o->cell) - lacks_gate(o->cell, g->tensors[i], g->width);
+    int64_t columns = (int64_t)(gates * g->width);
+    int64_t size[2] = {vector ? columns : rows[i], columns};
+    status = check(names[i], g->tensors[i], vector ? 1 : 2, size);
+  }
+  return status;
+}
+
 static marea_status check_recurrent(const marea_stepper *s, const marea_recurrent_options *o,
                                     const stage *g) {
-  int64_t gates = (int64_t)marea_cell_gates(o->cell), D = (int64_t)s->width;
-  int64_t units = (int64_t)g->width, B = (int64_t)s->batch, width = gates * units;
-  bool two = o->cell == MAREA_CELL_GRU;
-  marea_status status = check("the kernel", g->tensors[KERNEL], 2, (int64_t[]){D, width});
-  if (status == MAREA_OK)
-    status =
-        check("the recurrent kernel", g->tensors[RECURRENT_KERNEL], 2, (int64_t[]){units, width});
-  if (status == MAREA_OK)
-    status = check("the bias", g->tensors[BIAS], two ? 2 : 1,
-                   two ? (int64_t[]){2, width} : (int64_t[]){width, 0});
+  int64_t units = (int64_t)g->width, B = (int64_t)s->batch;
+  marea_status status = check_weights(s, o, g);
   for (int i = H; i <= C && status == MAREA_OK; i++)
     status = check(i == H ? "state h" : "state c", g->tensors[i], 2, (int64_t[]){B, units});
   if (status == MAREA_OK && (g->tensors[C] != NULL) != (marea_cell_states(o->cell) > 1))
     status = marea_fail(MAREA_ARGUMENT, "stepper: state c belongs to cells that have one");
   return status;
+}
+
+/* All that the steps of a recurrent layer write into, but y. */
+static marea_status make_room(const marea_stepper *s, stage *g) {
+  size_t bytes, gates = marea_cell_gates(g->layer.cell);
+  marea_status status = marea_recurrent_workspace(&g->layer, &bytes);
+  if (status != MAREA_OK) return status;
+  g->workspace = marea_alloc(bytes);
+  bool made = g->workspace != NULL;
+  for (int i = 0; i < (g->tensors[C] != NULL ? 2 : 1) && made; i++) {
+    g->last[i] = marea_alloc_array(s->batch * g->width, sizeof(marea_real));
+    made = g->last[i] != NULL;
+  }
+  for (int i = 0; i < WEIGHTS && made; i++) {
+    const marea_tensor *x = g->tensors[i];
+    if (!lacks_gate(g->layer.cell, x, g->width)) continue;
+    size_t columns = gates * g->width, rows = (size_t)marea_tensor_count(x) / g->width;
+    g->filled[i] = marea_alloc_zero(rows * columns, sizeof(marea_real));
+    made = g->filled[i] != NULL;
+  }
+  return made ? MAREA_OK : MAREA_NOMEM;
 }
 
 marea_status marea_stepper_recurrent(marea_stepper *s, const marea_recurrent_options *o,
@@ -153,20 +190,13 @@ marea_status marea_stepper_recurrent(marea_stepper *s, const marea_recurrent_opt
                               .batch = s->batch,
                               .time = 1,
                               .input = s->width,
-                              .hidden = g.width};
-  size_t bytes;
-  status = marea_recurrent_workspace(&g.layer, &bytes);
-  if (status != MAREA_OK) return status;
-  g.workspace = marea_alloc(bytes);
-  bool made = g.workspace != NULL;
-  for (int i = 0; i < (c != NULL ? 2 : 1) && made; i++) {
-    g.last[i] = marea_alloc_array(s->batch * g.width, sizeof(marea_real));
-    made = g.last[i] != NULL;
-  }
-  if (made) return append(s, &g);
+                              .hidden = g.width,
+                              .z_writes = o->z_writes};
+  status = make_room(s, &g);
+  if (status == MAREA_OK) return append(s, &g);
   memset(g.tensors, 0, sizeof g.tensors); /* not retained yet */
   free_stage(&g);
-  return MAREA_NOMEM;
+  return status;
 }
 
 marea_status marea_stepper_dense(marea_stepper *s, marea_tensor *kernel, marea_tensor *bias) {
@@ -203,10 +233,22 @@ static const marea_real *reals_or_null(const marea_tensor *x) {
   return x != NULL ? marea_reals(x) : NULL;
 }
 
+/* A weight as the kernels want it. Copied anew at each step, which sees what training changes. */
+static const marea_real *weight_of(const stage *g, int which) {
+  const marea_tensor *x = g->tensors[which];
+  marea_real *to = g->filled[which];
+  if (to == NULL) return reals_or_null(x);
+  size_t columns = marea_cell_gates(g->layer.cell) * g->width, missing = g->width;
+  size_t given = columns - missing, rows = (size_t)marea_tensor_count(x) / given;
+  for (size_t i = 0; i < rows; i++)
+    memcpy(to + i * columns + missing, marea_reals(x) + i * given, given * sizeof *to);
+  return to;
+}
+
 static marea_status run_recurrent(const marea_stepper *s, stage *g, const marea_real *x) {
-  marea_recurrent_weights weights = {.kernel = marea_reals(g->tensors[KERNEL]),
-                                     .recurrent_kernel = marea_reals(g->tensors[RECURRENT_KERNEL]),
-                                     .bias = reals_or_null(g->tensors[BIAS])};
+  marea_recurrent_weights weights = {.kernel = weight_of(g, KERNEL),
+                                     .recurrent_kernel = weight_of(g, RECURRENT_KERNEL),
+                                     .bias = weight_of(g, BIAS)};
   marea_recurrent_inputs inputs = {
       .x = x, .initial = {reals_or_null(g->tensors[H]), reals_or_null(g->tensors[C])}};
   marea_recurrent_outputs outputs = {.y_last = g->y, .last = {g->last[0], g->last[1]}};

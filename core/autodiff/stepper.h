@@ -20,8 +20,10 @@ void marea_stepper_free(marea_stepper *stepper); /* NULL is allowed */
  * MAREA_STATE naming what does not fit.
  *
  * table (V, D): ids → rows; the first layer of a row that takes ids.
- * Recurrent: weights as in ops.h (bias may be NULL); h and c (batch, units) are the states, read
- * and written by each step; c is NULL for cells without.
+ * Recurrent: a cell without weights beyond these, which are as in ops.h (bias may be NULL); of the
+ * options, cell, activations and z_writes count. A weight of MAREA_CELL_MGU may lack the columns of
+ * its gate f, which are zeros then. h and c (batch, units) are the states, read and written by each
+ * step; c is NULL for cells without.
  * Dense: x kernel + bias (may be NULL).
  * Activation, softmax: of the outputs so far. */
 marea_status marea_stepper_embedding(marea_stepper *stepper, marea_tensor *table);

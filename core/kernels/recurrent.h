@@ -157,7 +157,7 @@ typedef struct marea_recurrent_gradients {
   marea_real *recurrent_kernel;
   marea_real *bias;
   marea_real *initial[MAREA_STATES_MAX];
-  bool x_is_new;        /* x holds nothing yet: it is cleared here, by the threads that fill it */
+  bool x_is_new; /* x holds nothing yet: it is cleared here, by the threads that fill it */
   bool kernel_is_new, recurrent_kernel_is_new; /* the same of the weights: written or cleared */
   marea_real *distinct; /* WRITTEN: of the different rows, see marea_recurrent_distinct */
   marea_real *peephole[MAREA_PEEPHOLES];

@@ -80,7 +80,8 @@ static void back_step(const recurrent_run *run, const recurrent_slice *slice, si
 }
 
 /* Whether a new weight gradient of `blocks` blocks is written by the products of the first block of
- * steps (the last in time), not cleared and added to: where it lies as it is and no gate is missing. */
+ * steps (the last in time), not cleared and added to: where it lies as it is and no gate is
+ * missing. */
 static bool is_written(const recurrent_run *run, size_t blocks) {
   return run->as_is && blocks == run->cell->gates && run->counts[0] > 0;
 }

@@ -3,9 +3,10 @@
 --     local stream = model:stream{ batch = 1 }
 --     local p = stream:step(id)          -- (1, V); the next step writes into the same tensor
 --
--- Embedding, SimpleRNN, GRU, LSTM, Dense and activations run in C and allocate nothing per step;
--- with other layers (a cell of one's own) a step runs through the layers themselves. Every step
--- counts: masks belong to whole sequences.
+-- Embedding, SimpleRNN, GRU, LSTM, SimpleGRU, MinimalGatedUnit, Dense and activations run in C and
+-- allocate nothing per step; with other layers (a cell of one's own) or forms (peepholes, norm,
+-- projection, cell_clip, zoneout) a step runs through the layers themselves. Every step counts:
+-- masks belong to whole sequences.
 -- @classmod marea.generate.Stream
 local forms = require "marea.nn.recurrent_forms"
 local ops = require "marea.ops"
@@ -35,7 +36,7 @@ end
 -- A layer must be one of the library's own, without an option that the steps in C do not know.
 local known = {}
 for name in ([[name trainable units activation recurrent_activation use_bias unit_forget_bias
-  reset_after kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
+  reset_after coupled update candidate gate kernel_initializer recurrent_initializer bias_initializer kernel_regularizer
   recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint recurrent_constraint
   bias_constraint dropout recurrent_dropout return_sequences return_state stateful
   zero_output_for_mask go_backwards learn_initial_state compat input_dim output_dim mask_zero
@@ -76,16 +77,15 @@ function add.Activation(stepper, layer, bare)
   return bare or add_activation(stepper, layer.activation)
 end
 
-local cells = { rnn = true, lstm = true, gru = true, gru_before = true }
-
 local function add_recurrent(stepper, layer, _, list)
-  if not cells[layer.cell] then return false end
   stepper:recurrent(layer.cell, layer.activation, layer.recurrent_activation, layer.kernel,
-    layer.recurrent_kernel, layer.bias, list[1], list[2])
+    layer.recurrent_kernel, layer.bias, list[1], list[2], layer.update == "write")
   return true
 end
 
-add.SimpleRNN, add.LSTM, add.GRU = add_recurrent, add_recurrent, add_recurrent
+for _, name in ipairs{ "SimpleRNN", "LSTM", "GRU", "SimpleGRU", "MinimalGatedUnit" } do
+  add[name] = add_recurrent
+end
 
 -- The row of layers in C, or nil when one of them is not known there.
 local function compile(self, features)

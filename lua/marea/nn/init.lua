@@ -43,6 +43,7 @@ for name, place in pairs(files) do
   if name ~= "Layer" then registry.lazy(name, "marea.nn." .. place:match("^[^.]+")) end
 end
 
+for _, name in ipairs{ "FunctionCell", "StackedRNNCells" } do registry.lazy(name, "marea.nn.cells") end
 registry.lazy("Sequential", "marea.model.sequential")
 registry.lazy("Model", "marea.model.functional")
 for name, file in pairs{ SequenceToSequence = "encoder_decoder", OneToMany = "one_to_many",

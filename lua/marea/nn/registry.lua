@@ -5,28 +5,55 @@ local registry = {}
 
 local classes = {}
 local loaders = {}
+local origins = {} -- name of a class of the library → the file that it was made in
+
+-- Whether the class is the library's own one of that name; it may have other names, too.
+local function is_own(class, name)
+  return class ~= nil and class.builtin and class.class_name == name
+end
+
+-- The file that is being loaded, as its main chunk names it.
+local function running_file()
+  local level, info = 2, debug.getinfo(2, "S")
+  while info and info.what ~= "main" do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  return info and info.source or "?"
+end
 
 --- Registers a class under its name. A class of one's own must be registered (which
--- `nn.Layer:extend` does) before a model that holds it is loaded.
+-- `nn.Layer:extend` does) before a model that holds it is loaded; doing so again replaces it.
 -- @tparam table class
 -- @tparam[opt] string name default: class.class_name
 -- @treturn table the class
--- @raise when the name belongs to a layer of the library
+-- @raise when the name belongs to a layer of the library, or when the library has two of that name
 function registry.add(class, name)
   name = name or class.class_name
   if type(name) ~= "string" or not name:match("^[%a_][%w_]*$") then
     error(("a layer class needs a name of letters, digits and _, got %q"):format(tostring(name)), 0)
   end
-  local known = classes[name]
-  if (known and known.builtin or loaders[name]) and not class.builtin then
+  local known, own = classes[name], is_own(class, name)
+  if (is_own(known, name) or loaders[name]) and not own then
     error(("%s is a layer of the library; give your class another name"):format(name), 0)
   end
+  local origin = own and known ~= class and running_file() or nil
+  if origin and known and origins[name] ~= origin then -- and not its own file, loaded again
+    error(("the name %s of a layer of the library is taken by another class; give one of them another "
+      .. "name"):format(name), 0)
+  end
   classes[name] = class
+  origins[name] = origin or origins[name]
   return class
 end
 
 --- Tells which module defines a built-in class, which is then loaded when it is asked for.
+-- @raise when another module has a class of that name
 function registry.lazy(name, module)
+  if loaders[name] and loaders[name] ~= module then
+    error(("the layer %s cannot be in %s: the name is taken by a class of %s"):format(name, module,
+      loaders[name]), 0)
+  end
   loaders[name] = module
 end
 

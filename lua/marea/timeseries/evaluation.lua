@@ -136,7 +136,8 @@ end
 
 -- Scores ------------------------------------------------------------------------------------------
 
-local function read_options(self, given)
+--- The options of `evaluate`, checked against what the forecaster can do.
+function evaluation.read_options(self, given)
   local read = options.read("evaluate", given, { horizon = self.horizon, stride = 1, units = "own",
     level = options.optional, paths = 200, seed = 1, in_sample = false })
   read.horizon = options.integer("evaluate", "horizon", read.horizon)
@@ -159,34 +160,11 @@ local function unit_of(self, read)
   error('evaluate: units = "scaled" needs transforms = { "standard" }', 0)
 end
 
-local function judge(self, read, longer, origins, prepared)
-  local raw = {}
-  for n, origin in ipairs(origins) do raw[n] = origin + self.lost end
-  local targets = longer:select(self.roles.targets)
-  local values = targets.values
-  local actual = windows.gather(values, raw, windows.range(1, read.horizon))
-  local mean = rolling.forecast(self, prepared, origins, read.horizon)
-  local predicted, unit = rolling.invert(self, prepared, origins, mean), unit_of(self, read)
-  local function in_units(x) return unit and x / unit or x end
-  local scores = errors_of(in_units(actual), in_units(predicted))
-  scores.baselines, scores.by_horizon = {}, by_horizon(in_units(actual), in_units(predicted))
-  for _, name in ipairs(order) do
-    local p = baselines[name](values, raw, read.horizon, longer.period)
-    scores.baselines[name] = p and errors_of(in_units(actual), in_units(p))
-  end
-  scores.mape, scores.actual, scores.predicted = mape(actual, predicted), actual, predicted
-  if not unit then scores.mase = mase(targets, raw[1] + 1, actual, predicted) end
-  if read.level then
-    local low, high = forecast.intervals(self, prepared, origins, mean, read)
-    scores.coverage, scores.width = coverage_of(actual, low, high)
-    scores.low, scores.high, scores.level = low, high, read.level
-  end
-  return scores
-end
-
---- See Forecaster:evaluate.
-function evaluation.evaluate(self, part, given)
-  local read = read_options(self, given)
+--- What a forecaster says from every origin of a part, beside what came.
+-- @tparam table read the options
+-- @treturn table { targets = Series with what lies before, origins = its 0-based rows, `first` and `last`
+-- date of what is forecast, actual, predicted (N,H,C), low, high (lists, with `level`), unit }
+function evaluation.foresee(self, part, read)
   if not read.in_sample then check_unseen(self, part) end
   part:require_whole("evaluate")
   local longer, before = with_history(self, part)
@@ -196,13 +174,52 @@ function evaluation.evaluate(self, part, given)
     error(("evaluate: the part of %d rows holds no window of horizon %d"):format(part.rows,
       read.horizon), 0)
   end
-  local scores = setmetatable(judge(self, read, longer, origins, prepared), Scores)
-  scores.windows, scores.horizon, scores.units = #origins, read.horizon, read.units
-  scores.first = longer:date(origins[1] + self.lost + 2)
-  scores.last = longer:date(origins[#origins] + self.lost + 1 + read.horizon)
+  local seen = { targets = longer:select(self.roles.targets), origins = {}, unit = unit_of(self, read),
+    first = longer:date(origins[1] + self.lost + 2),
+    last = longer:date(origins[#origins] + self.lost + 1 + read.horizon) }
+  for n, origin in ipairs(origins) do seen.origins[n] = origin + self.lost end
+  seen.actual = windows.gather(seen.targets.values, seen.origins, windows.range(1, read.horizon))
+  local mean = rolling.forecast(self, prepared, origins, read.horizon)
+  seen.predicted = rolling.invert(self, prepared, origins, mean)
+  if read.level then
+    seen.low, seen.high = forecast.intervals(self, prepared, origins, mean, read)
+  end
+  return seen
+end
+
+local function measure(seen, read)
+  local actual, predicted, unit = seen.actual, seen.predicted, seen.unit
+  local function in_units(x) return unit and x / unit or x end
+  local scores = errors_of(in_units(actual), in_units(predicted))
+  scores.baselines, scores.by_horizon = {}, by_horizon(in_units(actual), in_units(predicted))
+  for _, name in ipairs(order) do
+    local p = baselines[name](seen.targets.values, seen.origins, read.horizon, seen.targets.period)
+    scores.baselines[name] = p and errors_of(in_units(actual), in_units(p))
+  end
+  scores.mape, scores.actual, scores.predicted = mape(actual, predicted), actual, predicted
+  if not unit then scores.mase = mase(seen.targets, seen.origins[1] + 1, actual, predicted) end
+  if read.level then
+    scores.coverage, scores.width = coverage_of(actual, seen.low, seen.high)
+    scores.low, scores.high, scores.level = seen.low, seen.high, read.level
+  end
+  return scores
+end
+
+--- The scores of what evaluation.foresee returned.
+function evaluation.score(seen, read)
+  local scores = setmetatable(measure(seen, read), Scores)
+  scores.windows, scores.horizon, scores.units = #seen.origins, read.horizon, read.units
+  scores.first, scores.last = seen.first, seen.last
   local reference = scores.baselines["seasonal naive"]
   scores.reference = reference and "seasonal naive" or "naive"
   scores.skill = metrics.skill(scores.rmse, (reference or scores.baselines.naive).rmse)
+  return scores
+end
+
+--- See Forecaster:evaluate.
+function evaluation.evaluate(self, part, given)
+  local read = evaluation.read_options(self, given)
+  local scores = evaluation.score(evaluation.foresee(self, part, read), read)
   if not read.in_sample then self.scores = scores end
   return scores
 end

@@ -29,7 +29,8 @@ local timeseries = {}
 --- Keras's own windows; see marea.timeseries.compat. @function compat_windows
 --- A chain of transforms; see marea.timeseries.pipeline. @function Pipeline
 --- A forecaster around any network; see marea.timeseries.Forecaster. @function Forecaster
---- A saved forecaster; see marea.timeseries.storage. @function load
+--- Several forecasters as one; see marea.timeseries.Ensemble. @function Ensemble
+--- A saved forecaster or ensemble; see marea.timeseries.storage. @function load
 --- Naive forecasts, smoothing, autoregression; see marea.timeseries.baselines. @table baselines
 --- Errors of forecasts; see marea.timeseries.metrics. @table metrics
 --- Rolling-origin evaluation; see marea.timeseries.backtest. @function backtest
@@ -42,8 +43,8 @@ local parts = {
   Pipeline = { "pipeline" }, Log = { "transforms", "Log" }, BoxCox = { "transforms", "BoxCox" },
   Difference = { "transforms", "Difference" }, StandardScaler = { "scalers", "StandardScaler" },
   MinMaxScaler = { "scalers", "MinMaxScaler" }, RobustScaler = { "scalers", "RobustScaler" },
-  Forecaster = { "forecaster" }, load = { "storage", "load" }, DLinear = { "layers", "DLinear" },
-  EncoderDecoder = { "layers", "EncoderDecoder" },
+  Forecaster = { "forecaster" }, Ensemble = { "ensemble" }, load = { "storage", "load" },
+  DLinear = { "layers", "DLinear" }, EncoderDecoder = { "layers", "EncoderDecoder" },
   baselines = { "baselines" }, metrics = { "metrics" }, backtest = { "backtest", "backtest" },
 }
 

@@ -1,10 +1,13 @@
 --- Forecasters in files: the network's own file, with transforms, residuals and the last rows of the
--- training part in its metadata.
+-- training part in its metadata. An ensemble's networks are the branches of one model.
 -- @module marea.timeseries.storage
 local checkpoint = require "marea.model.checkpoint"
+local Ensemble = require "marea.timeseries.ensemble"
 local Forecaster = require "marea.timeseries.forecaster"
 local frequency = require "marea.timeseries.frequency"
 local json = require "marea.json"
+local Model = require "marea.model.functional"
+local nn = require "marea.nn"
 local options = require "marea.nn.options"
 local Pipeline = require "marea.timeseries.pipeline"
 local Series = require "marea.timeseries.series"
@@ -44,6 +47,29 @@ function storage.save(self, path)
   self.network.extra = self.network.extra or {}
   self.network.extra.forecaster = json.encode(describe(self))
   return checkpoint.save(self.network, path)
+end
+
+-- A model whose branches are the members' networks, each with an input of its own.
+local function branches(self)
+  local inputs, outputs, names = {}, {}, json.array{}
+  for i, member in ipairs(self.members) do
+    local shape = member.network.input_shape
+    inputs[i] = nn.Input{ shape = { shape[2], shape[3] } }
+    outputs[i] = member.network(inputs[i])
+  end
+  local model = Model{ inputs = inputs, outputs = outputs }
+  for i, member in ipairs(self.members) do names[i] = member.network.name end
+  return model, names
+end
+
+--- See Ensemble:save.
+function storage.save_ensemble(self, path)
+  local model, names = branches(self)
+  local members = json.array{}
+  for i, member in ipairs(self.members) do members[i] = describe(member) end
+  model.extra = { ensemble = json.encode{ version = VERSION, combine = self.combine, names = names,
+    members = members } }
+  return checkpoint.save(model, path)
 end
 
 -- Loading -----------------------------------------------------------------------------------------
@@ -152,25 +178,41 @@ local function restore(network, d)
   return self
 end
 
---- The forecaster of a file that Forecaster:save wrote.
+local function restore_ensemble(model, d)
+  if d.version ~= VERSION then
+    refuse("holds an ensemble of version %s, expected %d", options.show(d.version), VERSION)
+  end
+  local networks, given = {}, { combine = d.combine }
+  for _, layer in ipairs(model.layers) do networks[layer.name] = layer end
+  if type(d.members) ~= "table" then refuse("the members are malformed") end
+  for i, name in ipairs(texts(d.names, "the members' names")) do
+    if not networks[name] or type(d.members[i]) ~= "table" then refuse("member %d is malformed", i) end
+    given[i] = restore(networks[name], d.members[i])
+  end
+  return Ensemble(given)
+end
+
+--- The forecaster, or the ensemble, of a file that its `save` wrote.
 -- @tparam string path
--- @treturn Forecaster|nil the forecaster, or nil and a message when the file is missing, broken, or
--- holds a model without a forecaster
+-- @treturn Forecaster|Ensemble|nil what the file holds, or nil and a message when it is missing, broken,
+-- or holds a model without a forecaster
 function storage.load(path)
   require "marea.timeseries.layers" -- its classes may stand in the file
-  local network, message = checkpoint.load(path)
-  if not network then return nil, message end
-  local text = network.extra and network.extra.forecaster
+  local model, message = checkpoint.load(path)
+  if not model then return nil, message end
+  local extra = model.extra or {}
+  local kind, text = "forecaster", extra.forecaster
+  if extra.ensemble then kind, text = "ensemble", extra.ensemble end
   if type(text) ~= "string" then
     return nil, path .. ": holds a model without a forecaster; marea.load reads it"
   end
   local description, problem = json.decode(text)
   if type(description) ~= "table" then
-    return nil, ("%s: forecaster: %s"):format(path, tostring(problem or "is no object"))
+    return nil, ("%s: %s: %s"):format(path, kind, tostring(problem or "is no object"))
   end
-  local ok, forecaster = pcall(restore, network, description)
-  if not ok then return nil, ("%s: forecaster: %s"):format(path, tostring(forecaster)) end
-  return forecaster
+  local ok, result = pcall(extra.ensemble and restore_ensemble or restore, model, description)
+  if not ok then return nil, ("%s: %s: %s"):format(path, kind, tostring(result)) end
+  return result
 end
 
 return storage
