@@ -133,7 +133,8 @@ local function chance(rows, rate, stream)
   return ops.greater(ops.dropout(ops.ones{ rows }, 1 - rate, stream), 0)
 end
 
--- What is fed next: for some rows the decoder's own output, for the others the truth.
+-- What is fed next: for some rows the decoder's own output (under the dropout of this step), for the others
+-- the truth.
 local function choose(self, truth, y, rate)
   return ops.no_grad(function()
     local own = self.scores(y)

@@ -94,7 +94,8 @@ end
 
 -- Scores begin with the logarithm of each word's share of the targets (half a time for words that are not
 -- there), as Karpathy (2019, "A recipe for training neural networks") advises: else the first steps teach
--- those shares through the layers behind, whose tanh saturates, and attention does not learn any more.
+-- those shares through the attentional vector, whose tanh can saturate (at a rate of 0.005 all of it did),
+-- and attention does not learn any more.
 local function start_from_shares(self, y)
   local scores = self.decoder.scores
   local weights = scores:get_weights()
