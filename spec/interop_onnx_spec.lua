@@ -244,10 +244,11 @@ describe("interop.onnx", function()
       outputs = nn.Attention{ name = "look" }({ a, a }, { return_attention_scores = true }) }
     assert.fails('Attention "look": option return_attention_scores of its call is not exported',
       onnx.export, model, path)
+    local two = nn.Bidirectional{ nn.GRU{ 2 }, backward_layer = nn.GRU{ 2, reset_after = false,
+      go_backwards = true } }
     local states = marea.Input{ { 2 } }
-    model = marea.Model{ inputs = { ids, states },
-      outputs = nn.GRU{ 2 }(seen, { initial_state = { states } }) }
-    assert.fails("initial states beside a mask are not exported", onnx.export, model, path)
+    model = marea.Model{ inputs = { ids, states }, outputs = two(seen, { initial_state = { states, states } }) }
+    assert.fails("initial states of two different copies are not exported", onnx.export, model, path)
   end)
 
   it("says what is wrong with its arguments", function()

@@ -12,11 +12,11 @@
 -- out.
 --
 -- Exported are Sequential and Model (several inputs and outputs, shared layers) of Embedding,
--- Masking, SimpleRNN, GRU, LSTM (states and initial states too), Bidirectional, Dense, Activation,
--- TiedDense, Conv1D, pooling, the attention layers, the normalisations, merging layers except Dot,
--- Flatten, Reshape, Permute, RepeatVector, Cropping1D, ZeroPadding1D, UpSampling1D, TimeDistributed
--- of layers that work on the last axis. Any other is named and refused, among them layers of one's
--- own, Lambda, CRF and cells that ONNX does not have.
+-- Masking, SimpleRNN, GRU, LSTM (states; initial states, given or learned), Bidirectional, Dense,
+-- Activation, TiedDense, Conv1D, pooling, the attention layers, the normalisations, merging layers
+-- except Dot, Flatten, Reshape, Permute, RepeatVector, Cropping1D, ZeroPadding1D, UpSampling1D,
+-- TimeDistributed of layers that work on the last axis. Any other is named and refused, among them
+-- layers of one's own, Lambda, CRF and cells that ONNX does not have.
 --
 -- Source: ONNX's operator documentation, sets 17 to 22.
 -- @module marea.interop.onnx

@@ -13,8 +13,9 @@
 --   added when they come in. GRU with reset_after alone.
 -- - "onnx": W (G u, D), R (G u, u), B (2 G u), P (3u), of one direction; gates i, o, f, c and z, r, h.
 --   `export` returns the attributes as its second value: hidden_size, and linear_before_reset,
---   input_forget where they matter. A simple GRU whose candidate sees x is a GRU whose reset gate
---   has nothing to multiply.
+--   input_forget where they matter. Learned initial states are initial_h and initial_c (1, u), to be
+--   repeated for each sequence. A simple GRU whose candidate sees x is a GRU whose reset gate has
+--   nothing to multiply.
 -- - "slides": a matrix W_g (u, u + D) over [h, x] and b_g (u) for each gate g; z writes; with their
 --   peepholes W_g (u, 2u) over [h, c].
 --
@@ -104,7 +105,9 @@ local function refuse_forms(layer, layout, allowed)
       layer:fail("%s has no %s in its layout", layout, name)
     end
   end
-  if layer.learn_initial_state then layer:fail("%s has no learned initial state", layout) end
+  if layer.learn_initial_state and not allowed.learn_initial_state then
+    layer:fail("%s has no learned initial state", layout)
+  end
 end
 
 -- Layouts: export(layer, own) and import(layer, theirs) -----------------------------------------------
@@ -169,7 +172,7 @@ layouts.onnx = {
   update = "keep",
   check = function(layer)
     if not onnx_order[layer.cell] then layer:fail("ONNX has no such cell") end
-    refuse_forms(layer, "ONNX", { peephole = true })
+    refuse_forms(layer, "ONNX", { peephole = true, learn_initial_state = true })
     local looks = layer.looks
     if looks and (looks.form ~= "diagonal" or looks.output ~= "new" or looks.inputs ~= "xhc") then
       layer:fail("ONNX's peepholes are diagonal, beside x, with o on the new cell state")
@@ -178,7 +181,8 @@ layouts.onnx = {
   export = function(layer, own)
     local order = onnx_order[layer.cell]
     local theirs = { W = turned(reorder(layer, own.kernel, order)),
-      R = turned(reorder(layer, own.recurrent_kernel, order)), P = onnx_peepholes(layer, own) }
+      R = turned(reorder(layer, own.recurrent_kernel, order)), P = onnx_peepholes(layer, own),
+      initial_h = own.initial_h, initial_c = own.initial_c }
     if layer.cell == "simple_gru_x" then -- the candidate sees no h
       theirs.R = ops.concat({ ops.narrow(theirs.R, 1, 1, 2 * layer.units),
         ops.zeros{ layer.units, layer.units } }, 1)
@@ -195,7 +199,8 @@ layouts.onnx = {
   import = function(layer, theirs)
     local order, units = onnx_order[layer.cell], layer.units
     local own = { kernel = restore(layer, turned(theirs.W), order),
-      recurrent_kernel = restore(layer, turned(theirs.R), order) }
+      recurrent_kernel = restore(layer, turned(theirs.R), order),
+      initial_h = theirs.initial_h, initial_c = theirs.initial_c }
     if layer.bias then
       local bias = ops.reshape(theirs.B, { 2, -1 })
       own.bias = restore(layer, layer.reset_after and bias or ops.sum(bias, 1), order)
