@@ -245,8 +245,13 @@ static int step(lua_State *L) {
   }
   marea_tensor *x = bind_tensor(L, 3);
   int64_t wanted = batch * (x->dtype == MAREA_INT32 ? 1 : marea_stepper_features(stepper));
-  luaL_argcheck(L, marea_tensor_contiguous(x) && marea_tensor_count(x) == wanted, 3,
+  luaL_argcheck(L, marea_tensor_count(x) == wanted, 3,
                 "one id, or one vector of features, for each sequence expected");
+  if (!marea_tensor_contiguous(x)) { /* a view, such as one step of a batch */
+    bind_box *box = bind_box_new(L);
+    bind_box_fill(L, box, marea_compact(x));
+    x = box->x;
+  }
   bind_check(L, x->dtype == MAREA_INT32
                     ? marea_stepper_ids(stepper, marea_ints(x), marea_reals(y))
                     : marea_stepper_vectors(stepper, marea_reals(x), marea_reals(y)));

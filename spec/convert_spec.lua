@@ -31,7 +31,10 @@ local cases = {
   { "LSTM", { learn_initial_state = true }, "onnx" },
   { "SimpleGRU", { candidate = "x", update = "keep" }, "onnx", "slides" },
   { "SimpleGRU", { candidate = "xh" }, "keras", "slides" },
-  { "MinimalGatedUnit", {}, "keras", "slides" },
+  { "MinimalGatedUnit", {}, "slides" },
+  { "MinimalGatedUnit", { update = "keep" }, "keras" },
+  { "LSTM", { activation = "relu", recurrent_activation = "hard_sigmoid" }, "keras", "onnx" },
+  { "SimpleRNN", { activation = "relu" }, "pytorch" },
   { "LSTM", { norm = "layer", cell_clip = 2 }, "keras" },
 }
 
@@ -52,6 +55,16 @@ describe("weights go to another layout and back", function()
     local gru = made("GRU", { compat = "slides" })
     assert.is_truthy(convert.export(gru).W_z)
     assert.is_truthy(convert.export(gru, "onnx").R)
+  end)
+
+  it("to ONNX with the activations that are not the usual ones", function()
+    local function attributes(...) return select(2, convert.export(made(...), "onnx")) end
+    assert.same({ "Sigmoid", "Relu", "Relu" }, attributes("LSTM", { activation = "relu" }).activations)
+    local hard = attributes("GRU", { recurrent_activation = "hard_sigmoid_tf" })
+    assert.same({ { "HardSigmoid", "Tanh" }, { 0.2 }, { 0.5 } },
+      { hard.activations, hard.activation_alpha, hard.activation_beta })
+    assert.same({ "Softsign" }, attributes("SimpleRNN", { activation = "softsign" }).activations)
+    assert.is_nil(attributes("LSTM").activations)
   end)
 
   it("between a z that keeps and one that writes", function()
@@ -110,7 +123,31 @@ describe("convert refuses", function()
     refuse("peepholes are full", "LSTM", { peephole = "onnx" }, "slides")
     refuse('gate = "h" lacks weights that slides', "MinimalGatedUnit", { gate = "h" }, "slides")
     refuse("a SimpleRNN and a Dense", "Elman", {}, "pytorch")
+    refuse('its activation is "relu", PyTorch\'s is tanh', "LSTM", { activation = "relu" }, "pytorch")
+    refuse('"sigmoid", PyTorch\'s is tanh or relu', "SimpleRNN", { activation = "sigmoid" }, "pytorch")
+    refuse("PyTorch's is sigmoid", "GRU", { recurrent_activation = "hard_sigmoid" }, "pytorch")
+    refuse('activation "selu" does not exist in ONNX\'s GRU', "GRU", { activation = "selu" }, "onnx")
+    refuse('make it with update = "keep"', "MinimalGatedUnit", {}, "keras")
+    refuse('make it with update = "write"', "MinimalGatedUnit", { update = "keep" }, "slides")
     refuse("needs a sigmoid", "GRU", { update = "write", recurrent_activation = "tanh" }, "keras")
+  end)
+
+  it("numbers that the cell has no place for", function()
+    local function lost(from, to, layout, ...)
+      local theirs, names = convert.export(from, layout), { ... }
+      local before = to:get_weights()
+      raises(function() convert.import(to, theirs, layout) end, to.class_name, "holds numbers for gate",
+        table.unpack(names))
+      for i, weight in ipairs(to:get_weights()) do near(before[i], weight, 0) end
+    end
+    local gru = made("GRU", { reset_after = false })
+    lost(gru, made("SimpleGRU", { candidate = "x" }), "onnx", "W", "gate r")
+    local theirs = convert.export(gru, "onnx")
+    for _, name in ipairs{ "W", "R" } do theirs[name]:narrow(1, 4, 3):fill_(0) end
+    theirs.B:narrow(1, 4, 3):fill_(0)
+    theirs.B:narrow(1, 13, 3):fill_(0)
+    raises(function() convert.import(made("SimpleGRU", { candidate = "x" }), theirs, "onnx") end, "R", "gate h")
+    lost(made("LSTM"), made("LSTM", { coupled = true }), "onnx", "gate f")
   end)
 
   it("what does not fit, and changes nothing then", function()

@@ -121,7 +121,8 @@ describe("a stream", function()
   end
 
   it("runs layers that the steps in C do not know", function()
-    local Twice = nn.Layer:extend("TwiceForStreams", { masking = "pass", call = function(_, x) return x * 2 end })
+    local Twice = nn.Layer:extend("TwiceForStreams", { masking = "pass", stepwise = true,
+      call = function(_, x) return x * 2 end })
     local model = marea.Sequential{ nn.Embedding{ 5, 3 }, Twice{}, nn.SimpleRNN{ 4, return_sequences = true },
       nn.Dense{ 5 } }
     model:build{ -1, -1 }

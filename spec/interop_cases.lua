@@ -255,23 +255,23 @@ for _, name in ipairs{ "LSTM", "GRU" } do
     local states = { nn[name]{ 3, return_state = true }(seen) }
     table.remove(states, 1)
     local decoder = nn[name]{ 3, return_sequences = true, return_state = true }
-    local list = { decoder(said, { initial_state = states }) }
-    list[#list + 1] = nn[name]{ 3, go_backwards = true }(said, { initial_state = states })
+    local results = { decoder(said, { initial_state = states }) }
+    results[#results + 1] = nn[name]{ 3, go_backwards = true }(said, { initial_state = states })
     local both = { nn.Bidirectional{ nn[name]{ 3, return_state = true } }(seen) }
     table.remove(both, 1)
-    list[#list + 1] = nn.Bidirectional{ nn[name]{ 3 } }(said, { initial_state = both })
-    return marea.Model{ inputs = { source, target }, outputs = list }
+    results[#results + 1] = nn.Bidirectional{ nn[name]{ 3 } }(said, { initial_state = both })
+    return marea.Model{ inputs = { source, target }, outputs = results }
   end)
   recurrent(name:lower() .. " learned", nn[name], { learn_initial_state = true })
 end
 case("states of learned beginnings", anywhere, function()
-  local input, list = marea.Input{ { -1 }, dtype = "int32" }, {}
+  local input, results = marea.Input{ { -1 }, dtype = "int32" }, {}
   local seen = words()(input)
   for _, layer in ipairs{ nn.LSTM{ 3, return_state = true, learn_initial_state = true },
     nn.Bidirectional{ nn.GRU{ 2, return_state = true, learn_initial_state = true } } } do
-    for _, value in ipairs{ layer(seen) } do list[#list + 1] = value end
+    for _, value in ipairs{ layer(seen) } do results[#results + 1] = value end
   end
-  return marea.Model{ inputs = input, outputs = list }
+  return marea.Model{ inputs = input, outputs = results }
 end)
 case("masks that meet", { left = anywhere, right = anywhere }, function()
   local left = marea.Input{ { -1 }, dtype = "int32", name = "left" }

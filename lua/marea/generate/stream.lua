@@ -5,30 +5,48 @@
 --
 -- Embedding, SimpleRNN, GRU, LSTM, SimpleGRU, MinimalGatedUnit, Dense and activations run in C and
 -- allocate nothing per step; with other layers (a cell of one's own) or forms (peepholes, norm,
--- projection, cell_clip, zoneout) a step runs through the layers themselves. Every step counts:
--- masks belong to whole sequences.
+-- projection, cell_clip, zoneout), and in a Model that is no row of layers, a step runs through the
+-- layers themselves. Every step counts: masks belong to whole sequences. What looks across time
+-- (Conv1D, attention, Bidirectional …) is refused; see states.require_pieces in marea.nn.states.
 -- @classmod marea.generate.Stream
 local forms = require "marea.nn.recurrent_forms"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local registry = require "marea.nn.registry"
 local states = require "marea.nn.states"
+local weights = require "marea.nn.weights"
 
 local Stream = {}
 Stream.__index = Stream
 
 local silent = { Input = true, Dropout = true, SpatialDropout1D = true }
 
--- Sequentials within Sequentials as one list.
-local function flatten(layers, list)
-  for _, layer in ipairs(layers) do
-    if layer.layers then
-      flatten(layer.layers, list)
-    elseif layer.class_name == "TimeDistributed" then
-      flatten({ layer.layer }, list)
-    elseif not silent[layer.class_name] then
-      list[#list + 1] = layer
-    end
+-- The layers that a model is a row of; nil for other graphs and for layers.
+local function row_of(layer)
+  if layer.graph then return layer:row() end
+  return layer.layers
+end
+
+local flatten
+
+-- TimeDistributed as what it holds, where that sees the features alone.
+local function flatten_steps(layer, list)
+  local inner = flatten(layer.layer, {})
+  for _, item in ipairs(inner) do
+    if item.class_name ~= "Dense" and item.class_name ~= "Activation" then inner = { layer } end
+  end
+  table.move(inner, 1, #inner, #list + 1, list)
+end
+
+-- Rows within rows as one list.
+function flatten(layer, list)
+  local row = row_of(layer)
+  if row then
+    for _, item in ipairs(row) do flatten(item, list) end
+  elseif layer.class_name == "TimeDistributed" then
+    flatten_steps(layer, list)
+  elseif not silent[layer.class_name] then
+    list[#list + 1] = layer
   end
   return list
 end
@@ -117,7 +135,7 @@ end
 -- The states before the first step, of all sequences or one: those that were learned, else zeros.
 local function begin(self, row)
   local at, count = 0, row and 1 or self.batch
-  for _, layer in ipairs(self.layers) do
+  for _, layer in ipairs(self.holders) do
     local learned = layer.learn_initial_state
       and ops.no_grad(forms.initial_states, layer, count) or {}
     for i = 1, layer:state_count() do
@@ -129,9 +147,16 @@ local function begin(self, row)
   end
 end
 
-local function trial_input(self, model)
+-- Whether a step takes ids.
+local function takes_ids(self, model)
   local first = self.layers[1]
-  if first.class_name == "Embedding" then
+  if first.class_name == "Embedding" then return true end
+  local input = model.graph and model.inputs[1] or model.layers[1]
+  return input.dtype == "int32" or first.graph ~= nil and first.inputs[1].dtype == "int32"
+end
+
+local function trial_input(self, model)
+  if takes_ids(self, model) then
     self.ids = ops.zeros({ self.batch, 1 }, { dtype = "int32" })
     return self.ids, 0
   end
@@ -139,34 +164,46 @@ local function trial_input(self, model)
   return ops.zeros{ self.batch, 1, shape[#shape] }, shape[#shape]
 end
 
-local function check_layers(self, model)
-  states.require_forward(model, "stream")
-  if #self.layers == 0 then model:fail("stream: has no layer that computes") end
-  for _, layer in ipairs(self.layers) do
-    if layer:state_count() == 0 and layer.masking ~= "pass" then
-      layer:fail("stream: needs the whole sequence and cannot run one step at a time")
-    end
-    if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
+local function check_model(model)
+  if not model:build_declared() then
+    model:fail("stream: has no weights yet; fit it, or build(shape) it first")
   end
+  if #model:input_names() > 1 then
+    model:fail("stream: has %d inputs; a step takes one", #model:input_names())
+  end
+  states.require_pieces(model, "stream")
+  model:walk(function(layer)
+    if layer.stateful then layer:fail("stream: keeps states itself; make it without stateful") end
+  end)
 end
 
+-- The activation that the outputs come from, or nil.
 local function last_activation(layer)
-  return (layer.class_name == "Dense" or layer.class_name == "Activation") and layer.activation
+  if layer.graph then return last_activation(layer.outputs[1].node.layer) end
+  if layer.layers then
+    local last = #layer.layers
+    while last > 1 and silent[layer.layers[last].class_name] do last = last - 1 end
+    return last_activation(layer.layers[last])
+  end
+  if layer.class_name == "TimeDistributed" then return last_activation(layer.layer) end
+  if layer.class_name == "Softmax" then return "softmax" end
+  if layer.class_name == "Elman" then return layer.g2 end
+  return layer:state_count() == 0 and layer.activation or nil
 end
 
 --- A stream of a built model; a method of models.
--- @tparam Sequential model
+-- @tparam Sequential|Model model
 -- @tparam[opt] table given `batch` (1): sequences side by side; `logits` (false): leave a softmax at
 -- the end out, so that the outputs are its logits
 -- @treturn Stream
 -- @raise naming the layer that cannot run one step at a time
 function Stream.stream(model, given)
   local read = options.read("stream", given, { batch = 1, logits = false })
-  if not model.built then model:fail("stream: has no weights yet; fit it, or build(shape) it first") end
+  check_model(model)
   local self = setmetatable({ batch = options.integer("stream", "batch", read.batch), values = {},
-    layers = flatten(model.layers, {}), model = model }, Stream)
-  check_layers(self, model)
-  local activation = last_activation(self.layers[#self.layers])
+    layers = flatten(model, {}), holders = states.holders(model, {}), model = model }, Stream)
+  if #self.layers == 0 then model:fail("stream: has no layer that computes") end
+  local activation = last_activation(model)
   self.bare = options.boolean("stream", "logits", read.logits) and activation == "softmax"
   if read.logits and activation and activation ~= "softmax" and activation ~= "linear"
     and activation ~= "log_softmax" then
@@ -181,19 +218,49 @@ function Stream.stream(model, given)
   return self
 end
 
--- Fills the ids in place; what is given is one id, a list, or a tensor that is used as it is.
+local function refuse_input(self, input)
+  local what = self.ids and "an id" or ("a vector of %d"):format(self.features)
+  if self.batch > 1 then what = what .. (" for each of %d sequences"):format(self.batch) end
+  local came = options.show(input)
+  if ops.is_tensor(input) then
+    came = "a tensor " .. weights.shape_text(input:shape())
+  elseif type(input) == "table" then
+    came = ("a list of %d"):format(#input)
+  end
+  error(("stream: step takes %s, got %s"):format(what, came), 0)
+end
+
+-- A tensor with one row for each sequence: ids (batch), or reals (batch, features).
+local function read_tensor(self, input)
+  local x = self.ids and ops.as_ids(input) or ops.as_real(input)
+  local rows = self.batch == 1 and 1 or x:shape()[1]
+  if x:count() ~= self.batch * (self.ids and 1 or self.features) or rows ~= self.batch then
+    refuse_input(self, input)
+  end
+  return x
+end
+
+local function read_vectors(self, input)
+  local rows = self.batch == 1 and type(input[1]) ~= "table" and { input } or input
+  local fine = #rows == self.batch
+  for _, row in ipairs(rows) do fine = fine and type(row) == "table" and #row == self.features end
+  if not fine then refuse_input(self, input) end
+  return ops.tensor(rows)
+end
+
+-- Fills the ids in place; what is given is one id, a list, or a tensor.
 local function read_input(self, input)
-  if ops.is_tensor(input) then return input end
-  if type(input) == "number" and self.ids and self.batch == 1 then
-    self.ids:set(1, 1, input)
-    return self.ids
+  if ops.is_tensor(input) then return read_tensor(self, input) end
+  if type(input) == "number" and self.ids and self.batch == 1 then input = { input } end
+  if type(input) ~= "table" then refuse_input(self, input) end
+  if not self.ids then return read_vectors(self, input) end
+  if #input ~= self.batch then refuse_input(self, input) end
+  for i, id in ipairs(input) do
+    if not math.tointeger(id) then
+      error(("stream: the id of sequence %d must be a whole number, got %s"):format(i, options.show(id)), 0)
+    end
+    self.ids:set(i, 1, id)
   end
-  if type(input) ~= "table" or #input ~= self.batch then
-    error(("stream: step takes %s for each of %d sequences, got %s"):format(
-      self.ids and "an id" or "a vector", self.batch, options.show(input)), 0)
-  end
-  if not self.ids then return ops.tensor(input) end
-  for i, id in ipairs(input) do self.ids:set(i, 1, id) end
   return self.ids
 end
 
@@ -213,12 +280,12 @@ end
 
 --- One step.
 -- @tparam integer|table|tensor input an id (batch of one), a list of ids, an int32 tensor (batch), or
--- reals (batch, features) for a model without Embedding
+-- reals (batch, features) for a model without Embedding, of which a batch of one may come as a list
 -- @treturn tensor (batch, V): the model's output; the next step overwrites it
 -- @raise for an id outside the embedding; the states have not changed then
 function Stream:step(input)
   if not self.stepper then return slow_step(self, read_input(self, input)) end
-  if math.type(input) ~= "integer" or self.batch ~= 1 then input = read_input(self, input) end
+  if math.type(input) ~= "integer" or self.batch ~= 1 or not self.ids then input = read_input(self, input) end
   self.stepper:step(self.output, input)
   return self.output
 end
@@ -236,6 +303,20 @@ function Stream:state()
   return states.new(self.values):keep()
 end
 
+local function check_state(self, state, count)
+  if type(state) ~= "table" or #state ~= #self.values then
+    error(("stream: the state holds %s, the model has %d"):format(
+      type(state) == "table" and #state .. " tensors" or options.show(state), #self.values), 0)
+  end
+  for i, tensor in ipairs(state) do
+    local shape = self.values[i]:shape()
+    shape[1] = count
+    local wanted = weights.shape_text(shape)
+    local came = ops.is_tensor(tensor) and weights.shape_text(tensor:shape()) or options.show(tensor)
+    if came ~= wanted then error(("stream: state %d is %s, expected %s"):format(i, came, wanted), 0) end
+  end
+end
+
 --- Goes back, or to another sequence: takes over a state; nil: as at the beginning, zeros or the
 -- learned initial states.
 -- @tparam State|nil state of as many sequences
@@ -244,9 +325,7 @@ function Stream:restore(state)
     begin(self)
     return self
   end
-  if #state ~= #self.values then
-    error(("stream: the state holds %d tensors, the model has %d"):format(#state, #self.values), 0)
-  end
+  check_state(self, state, self.batch)
   for i, tensor in ipairs(state) do self.values[i]:assign_(tensor) end
   return self
 end
@@ -258,6 +337,7 @@ function Stream:restore_row(row, state)
   if not state or #state == 0 then
     begin(self, row)
   else
+    check_state(self, state, 1)
     for i, tensor in ipairs(self.values) do tensor:narrow(1, row, 1):assign_(state[i]) end
   end
   return self

@@ -18,7 +18,7 @@ function exchange.require_built(who, model)
   if type(model) ~= "table" or not model.walk or not model.entries then
     error(("%s: expected a model or a layer, got %s"):format(who, options.show(model)), 0)
   end
-  if not model.built and model.declared then model:build(model.declared) end
+  if model.build_declared then model:build_declared() end
   if not model.built then
     error(("%s: %s has no weights yet; fit it, call it, or build(shape) it first"):format(who,
       tostring(model)), 0)

@@ -52,9 +52,32 @@ local recurrent = {
   linear = { "Affine", 1.0, 0.0 },
 }
 
---- { name, alpha, beta } of an activation inside ONNX's RNN, GRU and LSTM, or nil.
-function activations.recurrent(which)
-  return recurrent[which]
+-- The activations of a layer in the order in which its operator uses them.
+local function used_by(layer)
+  if layer.gates == 1 then return { layer.activation } end
+  if layer.states == 2 then return { layer.recurrent_activation, layer.activation, layer.activation } end
+  return { layer.recurrent_activation, layer.activation }
+end
+
+--- The attributes that name the activations of ONNX's RNN, GRU and LSTM; none where they are the usual
+-- ones.
+-- @tparam {Layer,...} copies one layer for each direction
+-- @treturn ?table nil where one does not exist there
+-- @treturn ?Layer the layer that has it
+-- @treturn ?string its name
+function activations.attributes(copies)
+  local names, alpha, beta, plain = {}, {}, {}, true
+  for _, layer in ipairs(copies) do
+    for i, name in ipairs(used_by(layer)) do
+      local known = recurrent[name]
+      if not known then return nil, layer, name end
+      names[#names + 1], alpha[#alpha + 1], beta[#beta + 1] = known[1], known[2], known[3]
+      plain = plain and known[1] == (i == 1 and layer.gates > 1 and "Sigmoid" or "Tanh")
+    end
+  end
+  if plain then return {} end
+  return { activations = names, activation_alpha = #alpha > 0 and alpha or nil,
+    activation_beta = #beta > 0 and beta or nil }
 end
 
 return activations

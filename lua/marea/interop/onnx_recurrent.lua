@@ -33,27 +33,16 @@ local function weights_of(g, copies)
   end)
 end
 
--- activations and their numbers, in the order in which the operator uses them.
-local function activation_attributes(copies, refuse)
-  local names, alpha, beta, plain = {}, {}, {}, true
-  for _, layer in ipairs(copies) do
-    local used = { layer.activation }
-    if cells[layer.cell] == "LSTM" then
-      used = { layer.recurrent_activation, layer.activation, layer.activation }
-    elseif layer.cell ~= "rnn" then
-      used = { layer.recurrent_activation, layer.activation }
-    end
-    for i, name in ipairs(used) do
-      local known = activations.recurrent(name)
-      if not known then refuse(layer, "activation %q does not exist in ONNX's %s", name,
-        cells[layer.cell]) end
-      names[#names + 1], alpha[#alpha + 1], beta[#beta + 1] = known[1], known[2], known[3]
-      plain = plain and known[1] == (i == 1 and layer.cell ~= "rnn" and "Sigmoid" or "Tanh")
-    end
+-- The attributes of an operator that runs these copies.
+local function attributes_of(copies, own, refuse)
+  local attributes, layer, name = activations.attributes(copies)
+  if not attributes then
+    refuse(layer, "activation %q does not exist in ONNX's %s", name, cells[layer.cell])
   end
-  if plain then return {} end
-  return { activations = names, activation_alpha = #alpha > 0 and alpha or nil,
-    activation_beta = #beta > 0 and beta or nil }
+  for key, value in pairs(own) do -- of one copy; the activations are those of all
+    if not key:find("^activation") then attributes[key] = value end
+  end
+  return attributes
 end
 
 -- Forms that the operators have; marea.nn.convert refuses those peepholes that they have not.
@@ -100,8 +89,7 @@ local function operator(g, copies, x, mask, states, direction, refuse)
   local first, initial = copies[1], states and given_states(g, copies, states)
   local weights = weights_of(g, copies)
   initial = initial or learned_states(g, weights.names, x)
-  local attributes = activation_attributes(copies, refuse)
-  for name, value in pairs(weights.attributes) do attributes[name] = value end
+  local attributes = attributes_of(copies, weights.attributes, refuse)
   attributes.direction = direction
   if mask then x = masks.gather(g, mask, x) end
   local names = weights.names

@@ -171,15 +171,7 @@ local function refuse_cell(layer)
   if not cells[layer.cell] then return "PyTorch has no such cell" end
   local strange = strange_option(layer, { projection = true, update = true })
   if strange then return ("option %s has no counterpart in PyTorch"):format(strange) end
-  local allowed = layer.cell == "rnn" and { tanh = true, relu = true } or { tanh = true }
-  if not allowed[layer.activation] then
-    return ("its activation is %q, PyTorch's is %s"):format(layer.activation,
-      layer.cell == "rnn" and "tanh or relu" or "tanh")
-  end
-  if layer.cell ~= "rnn" and layer.recurrent_activation ~= "sigmoid" then
-    return ("its recurrent_activation is %q, PyTorch's is sigmoid"):format(
-      layer.recurrent_activation)
-  end
+  return convert.strange_to_torch(layer)
 end
 
 local function refuse_recurrent(layer)

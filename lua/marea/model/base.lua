@@ -25,6 +25,13 @@ function base:get_layer(which)
   self:fail("has no layer %q; it has %s", tostring(which), table.concat(names, ", "))
 end
 
+--- Builds the model if it is not, but its first layer declares the shape of the input.
+-- @treturn boolean whether it is built now
+function base:build_declared()
+  if not self.built and self.declared then self:build(self.declared) end
+  return self.built
+end
+
 --- Forgets the states of every stateful layer.
 function base:reset_states()
   for _, layer in ipairs(self.layers) do

@@ -127,7 +127,7 @@ local function describe_extra(model, texts)
 end
 
 local function require_built(model, who)
-  if not model.built then
+  if not model:build_declared() then
     model:fail("%s: has no weights yet; fit it, call it, or build(shape) it first", who)
   end
 end

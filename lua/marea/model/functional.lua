@@ -163,15 +163,21 @@ local function input_masks(self, x, call)
   return single and { mask } or mask
 end
 
---- Outputs and their masks: tensors for one output, else lists.
-function Model:forward(x, call)
-  call = call or {}
+-- Inputs as a list.
+local function input_list(self, x)
   if type(x) == "table" then x = self:arrange_inputs(x) end
   local single = #self.inputs == 1
   if single ~= (type(x) ~= "table" or getmetatable(x) ~= nil) then
     self:fail("has %d inputs, got %s", #self.inputs, single and "a list" or "one tensor")
   end
-  local y, masks = graph.run(self.graph, single and { x } or x, input_masks(self, x, call), call.training)
+  return single and { x } or x, x
+end
+
+--- Outputs and their masks: tensors for one output, else lists.
+function Model:forward(x, call)
+  call = call or {}
+  local list, arranged = input_list(self, x)
+  local y, masks = graph.run(self.graph, list, input_masks(self, arranged, call), call.training)
   if #self.outputs == 1 then return y[1], masks[1] end
   return y, masks
 end
@@ -181,6 +187,40 @@ function Model:call(x, call)
   self.last_mask = mask
   if #self.outputs == 1 then return y end
   return table.unpack(y, 1, #self.outputs)
+end
+
+-- Steps -----------------------------------------------------------------------------------------
+
+--- State tensors of all calls in the graph; a layer that is called twice has two shares.
+function Model:state_count()
+  local count = 0
+  for _, node in ipairs(self.graph.nodes) do count = count + node.layer:state_count() end
+  return count
+end
+
+--- Raises where initial states come from the graph.
+function Model:check_pieces(who)
+  graph.check_pieces(self.graph, who)
+end
+
+function Model:advance(x, list, call)
+  if #self.outputs > 1 then self:fail("has %d outputs; states need one", #self.outputs) end
+  graph.check_advance(self.graph, "called with states")
+  local inputs, arranged = input_list(self, x)
+  local y, masks, new = graph.run(self.graph, inputs, input_masks(self, arranged, call), call.training,
+    list)
+  return y[1], masks[1], new
+end
+
+--- The layers of a graph that is a row; nil for other graphs.
+function Model:row()
+  return graph.row(self.graph)
+end
+
+--- One step at a time, for serving and generation, of a graph with one input and one output; see
+-- marea.generate.stream.
+function Model:stream(given)
+  return require("marea.generate.stream").stream(self, given)
 end
 
 --- The shapes of all outputs for a shape of the input, or a list of shapes.

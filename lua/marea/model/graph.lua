@@ -91,12 +91,26 @@ local function call_options(node, values, masks, training)
   return given
 end
 
-local function run_node(node, values, masks, training)
-  local layer = node.layer
+-- Results of a layer and the mask of the first, or of each.
+local function call_layer(node, x, given)
+  local results = table.pack(node.layer(x, given))
+  return results, node.layer:compute_mask(x, given.mask)
+end
+
+-- The same with the layer's share of the states that `carry` holds: { list, new, at }.
+local function advance_layer(node, x, given, carry)
+  local count, share = node.layer:state_count(), {}
+  if #carry.list > 0 then table.move(carry.list, carry.at + 1, carry.at + count, 1, share) end
+  local y, mask, after = node.layer:advance(x, share, { mask = given.mask, training = given.training })
+  table.move(after, 1, #after, #carry.new + 1, carry.new)
+  carry.at = carry.at + count
+  return { y }, mask
+end
+
+local function run_node(node, values, masks, training, carry)
   local x = gather(node.inputs, values, node.list)
   local given = call_options(node, values, masks, training)
-  local results = table.pack(layer(x, given))
-  local mask = layer:compute_mask(x, given.mask)
+  local results, mask = (carry and advance_layer or call_layer)(node, x, given, carry)
   for i, symbol in pairs(node.outputs) do
     values[symbol] = results[i]
     if type(mask) == "table" then
@@ -112,23 +126,76 @@ end
 -- @tparam {tensor,...} x one for each input
 -- @tparam {tensor,...} given_masks one for each input, maybe with gaps
 -- @tparam boolean training
+-- @tparam[opt] {tensor,...} list states of the nodes in order, or {} for zeros
 -- @treturn {tensor,...} the outputs
 -- @treturn {tensor,...} their masks, maybe with gaps
-function graph.run(made, x, given_masks, training)
+-- @treturn {tensor,...} the new states, where `list` was given
+function graph.run(made, x, given_masks, training, list)
   local _ <close> = symbolic.begin_pass()
   local values, masks = {}, {}
+  local carry = list and { list = list, new = {}, at = 0 }
   for i, symbol in ipairs(made.inputs) do
     values[symbol] = symbol.node.layer(x[i], { training = training })
     masks[symbol] = given_masks[i]
   end
   for _, node in ipairs(made.nodes) do
-    if #node.inputs > 0 then run_node(node, values, masks, training) end
+    if #node.inputs > 0 then run_node(node, values, masks, training, carry) end
   end
   local outputs, output_masks = {}, {}
   for i, symbol in ipairs(made.outputs) do
     outputs[i], output_masks[i] = values[symbol], masks[symbol]
   end
-  return outputs, output_masks
+  return outputs, output_masks, carry and carry.new
+end
+
+-- Steps --------------------------------------------------------------------------------------------
+
+local function refuse_node(node, who, message, ...)
+  node.layer:fail("%s: %s, which has no place where a sequence comes in pieces", who, message:format(...))
+end
+
+--- Raises where initial states come from the graph: they would begin anew with each piece.
+function graph.check_pieces(made, who)
+  for _, node in ipairs(made.nodes) do
+    if node.states then refuse_node(node, who, "its initial states come from the graph") end
+  end
+end
+
+--- Raises for what a graph does besides handing first outputs on, as states cannot follow it there.
+function graph.check_advance(made, who)
+  local function check(symbols)
+    for _, symbol in ipairs(symbols) do
+      if symbol.index > 1 then refuse_node(symbol.node, who, "its output %d is used", symbol.index) end
+    end
+  end
+  check(made.outputs)
+  for _, node in ipairs(made.nodes) do
+    check(node.inputs)
+    for option in pairs(node.call or {}) do
+      if option ~= "return_state" then refuse_node(node, who, "it is called with %s", option) end
+    end
+  end
+end
+
+-- Whether a node does nothing but call its layer on the first output of the node before.
+local function follows(node, before)
+  local input = node.inputs[1]
+  return input.node == before and input.index == 1 and not node.list and not node.states
+    and not next(node.call or {})
+end
+
+--- The layers behind the input of a graph that is a row, in order; nil for other graphs.
+function graph.row(made)
+  local layers, before = {}, made.inputs[1].node
+  for _, node in ipairs(made.nodes) do
+    if #node.inputs > 0 then
+      if not follows(node, before) then return nil end
+      layers[#layers + 1], before = node.layer, node
+    end
+  end
+  local last = made.outputs[1]
+  if #made.inputs + #made.outputs > 2 or last.node ~= before or last.index ~= 1 then return nil end
+  return layers
 end
 
 --- The shapes of the outputs for other shapes of the inputs than those declared.

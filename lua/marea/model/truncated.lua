@@ -16,15 +16,6 @@ local states = require "marea.nn.states"
 
 local truncated = {}
 
--- Layers that do at each step the same, whatever stands beside it.
-local stepwise = {}
-for name in ([[Input Embedding Masking Dense TiedDense SampledSoftmax Activation ReLU LeakyReLU ELU PReLU
-  Softmax ActivityRegularization Lambda Dropout SpatialDropout1D GaussianNoise GaussianDropout AlphaDropout
-  LayerNormalization RMSNormalization BatchNormalization TimeDistributed Add Subtract Multiply Average
-  Maximum Minimum Concatenate]]):gmatch("%S+") do
-  stepwise[name] = true
-end
-
 --- The option of fit: k steps, or { k1 =, k2 = }.
 function truncated.read(given)
   if given == nil then return nil end
@@ -56,10 +47,8 @@ local function collect(layer, list)
     list[#list + 1] = layer
     return
   end
+  if states.steps_are_samples(layer) then return end
   refuse_shared(layer)
-  if getmetatable(layer).builtin and not stepwise[layer.class_name] and not layer.layers then
-    layer:fail("fit: tbptt: looks across time, so that a sequence cannot come in windows")
-  end
   for _, child in ipairs(layer.children) do collect(child, list) end
 end
 
@@ -67,7 +56,7 @@ end
 -- @raise for a model without any, and for layers that look across time
 function truncated.layers(model)
   local list = {}
-  states.require_forward(model, "fit: tbptt")
+  states.require_pieces(model, "fit: tbptt")
   collect(model, list)
   if #list == 0 then model:fail("fit: tbptt: has no recurrent layer") end
   return list

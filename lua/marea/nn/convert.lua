@@ -13,16 +13,18 @@
 --   added when they come in. GRU with reset_after alone.
 -- - "onnx": W (G u, D), R (G u, u), B (2 G u), P (3u), of one direction; gates i, o, f, c and z, r, h.
 --   `export` returns the attributes as its second value: hidden_size, and linear_before_reset,
---   input_forget where they matter. Learned initial states are initial_h and initial_c (1, u), to be
---   repeated for each sequence. A simple GRU whose candidate sees x is a GRU whose reset gate has
---   nothing to multiply.
+--   input_forget and the activations where they matter. Learned initial states are initial_h and
+--   initial_c (1, u), to be repeated for each sequence. A simple GRU whose candidate sees x is a GRU
+--   whose reset gate has nothing to multiply.
 -- - "slides": a matrix W_g (u, u + D) over [h, x] and b_g (u) for each gate g; z writes; with their
 --   peepholes W_g (u, 2u) over [h, c].
 --
--- A z that writes is one that keeps with its block negated, as s(-a) = 1 - s(a) for the sigmoids.
--- What a layout cannot express raises, naming the layer and the reason.
+-- A z that writes is one that keeps with its block negated, as s(-a) = 1 - s(a) for the sigmoids. The
+-- minimal gated unit's gate stands in its candidate as well, so that no weights make one from the other.
+-- What a layout cannot express, or the layer has no place for, raises, naming the layer and the reason.
 -- Sources: the documentation of PyTorch's nn.RNN, GRU and LSTM and of ONNX's RNN, GRU and LSTM.
 -- @module marea.nn.convert
+local onnx_activations = require "marea.interop.onnx_activations"
 local ops = require "marea.ops"
 local options = require "marea.nn.options"
 local weights = require "marea.nn.weights"
@@ -61,13 +63,24 @@ local function reorder(layer, x, order)
   return join(blocks, order, #shape)
 end
 
--- The reverse: blocks in `order` → the layer's own.
-local function restore(layer, x, order)
-  local blocks, axis = {}, #x:shape()
+local function refuse_numbers(layer, name, block, gate)
+  if ops.abs(block):max():item() == 0 then return end
+  layer:fail("%s holds numbers for gate %s where this cell has no place for them; only zeros can be "
+    .. "left out", name, gate)
+end
+
+-- The reverse: blocks in `order` of the weight `name` → the layer's own.
+local function restore(layer, name, x, order)
+  local blocks, axis, own = {}, #x:shape(), gates[layer.cell]
   for i, gate in ipairs(order) do
     blocks[gate] = ops.narrow(x, axis, (i - 1) * layer.units + 1, layer.units)
   end
-  return join(blocks, gates[layer.cell], axis)
+  for _, gate in ipairs(order) do
+    local has = false
+    for _, other in ipairs(own) do has = has or other == gate end
+    if not has then refuse_numbers(layer, name, blocks[gate], gate) end
+  end
+  return join(blocks, own, axis)
 end
 
 local symmetric = { sigmoid = true, hard_sigmoid = true, hard_sigmoid_tf = true }
@@ -89,6 +102,10 @@ end
 
 -- Own weights with z as the layout has it ("keep" or "write"); cells without z as they are.
 local function with_z(layer, own, update)
+  if layer.cell == "mgu" and layer.update ~= update then
+    layer:fail("its gate %ss and that of the layout %ss; the gate stands in the candidate, too, so that "
+      .. "no weights give the same cell: make it with update = %q", layer.update, update, update)
+  end
   if layer.update ~= nil and layer.update ~= update then negate_z(layer, own) end
   return own
 end
@@ -121,6 +138,18 @@ layouts.keras = {
   import = function(_, theirs) return theirs end,
 }
 
+--- Why PyTorch's cell has other activations than a SimpleRNN, GRU or LSTM; nil where they agree.
+function convert.strange_to_torch(layer)
+  local allowed = layer.cell == "rnn" and { tanh = true, relu = true } or { tanh = true }
+  if not allowed[layer.activation] then
+    return ("its activation is %q, PyTorch's is %s"):format(layer.activation,
+      layer.cell == "rnn" and "tanh or relu" or "tanh")
+  end
+  if layer.cell ~= "rnn" and layer.recurrent_activation ~= "sigmoid" then
+    return ("its recurrent_activation is %q, PyTorch's is sigmoid"):format(layer.recurrent_activation)
+  end
+end
+
 local torch_order = { rnn = { "h" }, lstm = { "i", "f", "c", "o" }, gru = { "r", "z", "h" } }
 
 layouts.pytorch = {
@@ -131,6 +160,8 @@ layouts.pytorch = {
         and ": its GRU resets after the product (reset_after = true)" or "")
     end
     refuse_forms(layer, "PyTorch", { projection = true })
+    local strange = convert.strange_to_torch(layer)
+    if strange then layer:fail("%s", strange) end
   end,
   export = function(layer, own)
     local order = torch_order[layer.cell]
@@ -146,13 +177,13 @@ layouts.pytorch = {
   end,
   import = function(layer, theirs)
     local order = torch_order[layer.cell]
-    local own = { kernel = restore(layer, turned(theirs.weight_ih), order),
-      recurrent_kernel = restore(layer, turned(theirs.weight_hh), order),
+    local own = { kernel = restore(layer, "weight_ih", turned(theirs.weight_ih), order),
+      recurrent_kernel = restore(layer, "weight_hh", turned(theirs.weight_hh), order),
       projection_kernel = theirs.weight_hr and turned(theirs.weight_hr) }
     if layer.bias then
       local input, state = theirs.bias_ih, theirs.bias_hh
-      own.bias = restore(layer, layer.reset_after and ops.stack({ input, state }, 1) or input + state,
-        order)
+      own.bias = restore(layer, "bias_ih",
+        layer.reset_after and ops.stack({ input, state }, 1) or input + state, order)
     end
     return own
   end,
@@ -177,6 +208,11 @@ layouts.onnx = {
     if looks and (looks.form ~= "diagonal" or looks.output ~= "new" or looks.inputs ~= "xhc") then
       layer:fail("ONNX's peepholes are diagonal, beside x, with o on the new cell state")
     end
+    local known, _, name = onnx_activations.attributes{ layer }
+    if not known then
+      layer:fail("activation %q does not exist in ONNX's %s", name,
+        layer.states == 2 and "LSTM" or layer.gates == 1 and "RNN" or "GRU")
+    end
   end,
   export = function(layer, own)
     local order = onnx_order[layer.cell]
@@ -192,18 +228,26 @@ layouts.onnx = {
       theirs.B = #bias:shape() == 2 and ops.reshape(bias, { -1 })
         or ops.concat({ bias, ops.zeros(bias:shape()) }, 1)
     end
-    return theirs, { hidden_size = layer.units,
-      linear_before_reset = order == gru_order and (layer.cell == "gru" and 1 or 0) or nil,
-      input_forget = layer.cell == "lstm_coupled" and 1 or nil }
+    local attributes = onnx_activations.attributes{ layer }
+    attributes.hidden_size = layer.units
+    attributes.linear_before_reset = order == gru_order and (layer.cell == "gru" and 1 or 0) or nil
+    attributes.input_forget = layer.cell == "lstm_coupled" and 1 or nil
+    return theirs, attributes
   end,
   import = function(layer, theirs)
     local order, units = onnx_order[layer.cell], layer.units
-    local own = { kernel = restore(layer, turned(theirs.W), order),
-      recurrent_kernel = restore(layer, turned(theirs.R), order),
+    local own = { kernel = restore(layer, "W", turned(theirs.W), order),
+      recurrent_kernel = restore(layer, "R", turned(theirs.R), order),
       initial_h = theirs.initial_h, initial_c = theirs.initial_c }
+    if layer.cell == "simple_gru_x" then
+      refuse_numbers(layer, "R", ops.narrow(theirs.R, 1, 2 * units + 1, units), "h")
+    end
     if layer.bias then
       local bias = ops.reshape(theirs.B, { 2, -1 })
-      own.bias = restore(layer, layer.reset_after and bias or ops.sum(bias, 1), order)
+      own.bias = restore(layer, "B", layer.reset_after and bias or ops.sum(bias, 1), order)
+    end
+    if layer.looks and layer.coupled then
+      refuse_numbers(layer, "P", ops.narrow(theirs.P, 1, 2 * units + 1, units), "f")
     end
     if layer.looks then
       for i, gate in ipairs(layer.coupled and { "i", "o" } or { "i", "o", "f" }) do

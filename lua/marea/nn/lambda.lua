@@ -5,7 +5,8 @@ local options = require "marea.nn.options"
 
 --- f(x, call) of the input, or of a list of inputs. A model with it can be saved when `f` is a
 -- registered function or its name. `mask` says what becomes of a mask: "refuse" (the default), "pass"
--- (each step by itself), "consume" (f uses `call.mask`).
+-- (each step by itself), "consume" (f uses `call.mask`). `stepwise = true` says that `f` gives for each
+-- step what it would give for that step alone, which streams, states as values and tbptt need to know.
 -- @usage nn.register_function("double", function(x) return x * 2 end)
 --   nn.Lambda{ "double", mask = "pass" }
 local Lambda = Layer:extend("Lambda", {
@@ -14,10 +15,12 @@ local Lambda = Layer:extend("Lambda", {
   takes_list = true,
   masking = "refuse",
   mask_hint = 'say mask = "pass" if f treats each step by itself, or "consume" if it uses call.mask',
-  options = { f = options.required, mask = options.optional, version = options.optional },
+  options = { f = options.required, mask = options.optional, stepwise = false,
+    version = options.optional },
 })
 
 function Lambda:init()
+  options.boolean("Lambda", "stepwise", self.stepwise)
   if self.mask ~= nil then
     self.masking = options.choice("Lambda", "mask", self.mask, { "refuse", "pass", "consume" })
   end
