@@ -205,7 +205,7 @@ local gives_scores = { Dense = true, TiedDense = true, SampledSoftmax = true }
 local function are_probabilities(output)
   local sum = 0
   for _, p in ipairs(output:select(1, 1):totable()) do
-    if not (p >= 0) then return false end
+    if p < 0 then return false end
     sum = sum + p
   end
   return math.abs(sum - 1) < 1e-5
