@@ -80,7 +80,7 @@ else
 end
 for _, part in pairs(corpus) do
   for _, list in pairs{ part.sentences, part.tags } do
-    for i = #list, options.limit + 1, -1 do list[i] = nil end
+    for i = #list, math.min(#list, options.limit) + 1, -1 do list[i] = nil end
   end
 end
 say("%d sentences to learn from, %d to choose by, %d to be judged by", #corpus.train.sentences,

@@ -189,7 +189,7 @@ end)
 
 describe("scripts/labels.lua", function()
   runs("finds names with a CRF and without", function()
-    local ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --epochs 2 --limit 60"):format(program))
+    local ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --epochs 2"):format(program))
     assert.is_true(ok, text)
     assert.is_truthy(text:find("without CRF +[%d.]+%% +[%d.]+%%\nwith CRF +[%d.]+%% +[%d.]+%%"), text)
     ok, text = output_of(("MAREA_DATA= %q scripts/labels.lua --task verbs"):format(program))
