@@ -1,9 +1,32 @@
 #include "bind.h"
 
+#include <stdarg.h>
 #include <string.h>
 
+/* Pushes where the caller of the C function is; nothing when that is a file of the library, whose
+ * lines mean nothing to those who use it. */
+static void push_place(lua_State *L) {
+  lua_Debug caller;
+  bool known =
+      lua_getstack(L, 1, &caller) && lua_getinfo(L, "Sl", &caller) && caller.currentline > 0;
+  if (known && strstr(caller.source, "lua/marea/") == NULL)
+    lua_pushfstring(L, "%s:%d: ", caller.short_src, caller.currentline);
+  else
+    lua_pushliteral(L, "");
+}
+
+int bind_error(lua_State *L, const char *format, ...) {
+  push_place(L);
+  va_list arguments;
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 int bind_raise(lua_State *L) {
-  return luaL_error(L, "%s", marea_error_text());
+  return bind_error(L, "%s", marea_error_text());
 }
 
 void bind_check(lua_State *L, marea_status status) {
@@ -58,7 +81,7 @@ marea_tensor *bind_tensor(lua_State *L, int argument) {
     return NULL;
   }
   if (box->tape != NULL && marea_tape_closed(box->tape))
-    luaL_error(L, "tensor belongs to a closed tape (keep a copy with :keep() while it is open)");
+    bind_error(L, "tensor belongs to a closed tape (keep a copy with :keep() while it is open)");
   if (box->x == NULL) luaL_argerror(L, argument, "tensor was never filled");
   return box->x;
 }

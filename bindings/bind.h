@@ -19,6 +19,9 @@ typedef struct bind_box {
   marea_tape *tape;
 } bind_box;
 
+/* Raises a message, as luaL_error does (the same few formats), but without a place in the library's
+ * own files. Never returns. */
+int bind_error(lua_State *L, const char *format, ...);
 /* Raises the core's last message. Never returns; int for `return bind_raise(L);`. */
 int bind_raise(lua_State *L);
 /* Raises unless status is MAREA_OK. */

@@ -28,11 +28,11 @@ static void check_operands(lua_State *L, const marea_tensor *logits, const marea
   char left[MAREA_SHAPE_TEXT_BYTES], right[MAREA_SHAPE_TEXT_BYTES];
   bool fits = logits->rank == 3 && logits->size[2] > 0 && logits->dtype == MAREA_REAL;
   if (!fits)
-    luaL_error(L, "ctc: the logits are %s of %s, expected real numbers (B, T, C)",
+    bind_error(L, "ctc: the logits are %s of %s, expected real numbers (B, T, C)",
                marea_shape_text(logits, left), marea_dtype_name(logits->dtype));
   if (mask != NULL &&
       (mask->rank != 2 || mask->size[0] != logits->size[0] || mask->size[1] != logits->size[1]))
-    luaL_error(L, "ctc: the logits are %s, the mask is %s; expected (B, T, C) and (B, T)",
+    bind_error(L, "ctc: the logits are %s, the mask is %s; expected (B, T, C) and (B, T)",
                marea_shape_text(logits, left), marea_shape_text(mask, right));
 }
 
@@ -49,9 +49,9 @@ static decoding begin(lua_State *L) {
   lua_Integer blank = luaL_optinteger(L, 3, 0), width = luaL_optinteger(L, 4, 1);
   lua_Integer paths = luaL_optinteger(L, 5, 1), C = logits->size[2];
   if (blank < 0 || blank >= C)
-    luaL_error(L, "ctc: the blank is %I, allowed are 0 to %I", blank, C - 1);
+    bind_error(L, "ctc: the blank is %I, allowed are 0 to %I", blank, C - 1);
   if (paths < 1 || width < paths || width > 100000)
-    luaL_error(L, "ctc: a beam of %I and %I results; expected 1 <= results <= beam <= 100000",
+    bind_error(L, "ctc: a beam of %I and %I results; expected 1 <= results <= beam <= 100000",
                width, paths);
   d.width = (size_t)width, d.paths = (size_t)paths;
   size_t T = (size_t)logits->size[1];

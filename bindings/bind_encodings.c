@@ -17,7 +17,7 @@ static int sequences_of(lua_State *L) {
   const marea_tensor *x = bind_tensor(L, 1);
   char text[MAREA_SHAPE_TEXT_BYTES];
   if (x->rank != 2 || x->dtype != MAREA_INT32)
-    return luaL_error(L, "the ids are %s %s, expected int32 with two axes",
+    return bind_error(L, "the ids are %s %s, expected int32 with two axes",
                       marea_dtype_name(x->dtype), marea_shape_text(x, text));
   marea_sequences *s = bind_push_sequences(L);
   for (int64_t i = 0; i < x->size[0]; i++) {

@@ -173,7 +173,7 @@ static int add_embedding(lua_State *L) {
 static marea_activation activation_at(lua_State *L, int argument, marea_activation usual) {
   const char *name = luaL_optstring(L, argument, NULL);
   if (name != NULL && !marea_activation_find(name, &usual))
-    luaL_error(L, "there is no activation \"%s\"", name);
+    bind_error(L, "there is no activation \"%s\"", name);
   return usual;
 }
 

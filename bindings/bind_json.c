@@ -78,7 +78,7 @@ static int json_encode(lua_State *L) {
                                                      JSON_REAL_PRECISION(17));
   json_decref(value);
   if (text == NULL)
-    return luaL_error(L, "json: only nil, booleans, finite numbers, UTF-8 strings, lists and "
+    return bind_error(L, "json: only nil, booleans, finite numbers, UTF-8 strings, lists and "
                          "tables with string keys can be written");
   lua_pushstring(L, text);
   free(text);

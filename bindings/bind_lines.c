@@ -34,7 +34,7 @@ void **bind_reader_push(lua_State *L, const char *name) {
 
 void *bind_reader(lua_State *L, const char *name) {
   void **box = luaL_checkudata(L, 1, name);
-  if (*box == NULL) luaL_error(L, "the file is closed");
+  if (*box == NULL) bind_error(L, "the file is closed");
   return *box;
 }
 

@@ -140,7 +140,7 @@ static int op_permute(lua_State *L) {
   int axes[MAREA_MAX_RANK];
   marea_tensor *x = bind_tensor(L, 1);
   if (lua_gettop(L) != x->rank + 1)
-    return luaL_error(L, "permute: %d axes expected, %d given", x->rank, lua_gettop(L) - 1);
+    return bind_error(L, "permute: %d axes expected, %d given", x->rank, lua_gettop(L) - 1);
   for (int i = 0; i < x->rank; i++) axes[i] = bind_axis(L, i + 2, x);
   bind_box *box = bind_box_new(L);
   return bind_box_fill(L, box, marea_permute(x, axes));
@@ -151,7 +151,7 @@ static int op_transpose(lua_State *L) {
   int axes[MAREA_MAX_RANK];
   marea_tensor *x = bind_tensor(L, 1);
   if (lua_isnoneornil(L, 2) && x->rank < 2)
-    return luaL_error(L, "transpose: needs two axes, the tensor has %d", x->rank);
+    return bind_error(L, "transpose: needs two axes, the tensor has %d", x->rank);
   int a = lua_isnoneornil(L, 2) ? x->rank - 2 : bind_axis(L, 2, x);
   int b = lua_isnoneornil(L, 2) ? x->rank - 1 : bind_axis(L, 3, x);
   for (int i = 0; i < x->rank; i++) axes[i] = i == a ? b : i == b ? a : i;

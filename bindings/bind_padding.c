@@ -85,7 +85,7 @@ static int item_shape(lua_State *L, int64_t size[MAREA_ITEM_RANK], const place *
     bool tensor = bind_is_tensor(L, -1), table = lua_istable(L, -1);
     int axes = tensor ? bind_tensor(L, lua_gettop(L))->rank : table;
     if (rank + axes > MAREA_ITEM_RANK)
-      return luaL_error(L, "sequence %I, place %I: an item has more than %d axes", at->row,
+      return bind_error(L, "sequence %I, place %I: an item has more than %d axes", at->row,
                         at->item, MAREA_ITEM_RANK);
     if (tensor)
       for (int i = 0; i < axes; i++) size[rank + i] = bind_tensor(L, lua_gettop(L))->size[i];
@@ -96,14 +96,14 @@ static int item_shape(lua_State *L, int64_t size[MAREA_ITEM_RANK], const place *
   }
   for (int i = 0; i < rank; i++)
     if (size[i] == 0)
-      return luaL_error(L, "sequence %I, place %I: the item is empty", at->row, at->item);
+      return bind_error(L, "sequence %I, place %I: the item is empty", at->row, at->item);
   lua_settop(L, top);
   return rank;
 }
 
 static int wrong_size(lua_State *L, const marea_ragged *r, const place *at, int axis,
                       lua_Integer size) {
-  return luaL_error(L,
+  return bind_error(L,
                     "sequence %I, place %I: axis %d of the item has %I elements, those of sequence "
                     "%I have %I",
                     at->row, at->item, axis + 1, size, at->model, (lua_Integer)r->item_size[axis]);
@@ -112,7 +112,7 @@ static int wrong_size(lua_State *L, const marea_ragged *r, const place *at, int 
 static void push_tensor_items(lua_State *L, marea_ragged *r, const place *at, int axis) {
   const marea_tensor *x = bind_tensor(L, lua_gettop(L));
   if (x->rank != r->item_rank - axis)
-    luaL_error(L, "sequence %I, place %I: the item is a tensor with %d axes, expected %d", at->row,
+    bind_error(L, "sequence %I, place %I: the item is a tensor with %d axes, expected %d", at->row,
                at->item, x->rank, r->item_rank - axis);
   for (int i = 0; i < x->rank; i++)
     if (x->size[i] != r->item_size[axis + i]) wrong_size(L, r, at, axis + i, x->size[i]);
@@ -126,12 +126,12 @@ static void push_item(lua_State *L, marea_ragged *r, const place *at, int axis) 
     push_tensor_items(L, r, at, axis);
   } else if (axis == r->item_rank) {
     if (lua_type(L, -1) != LUA_TNUMBER)
-      luaL_error(L, "sequence %I, place %I: %s, expected a number", at->row, at->item,
+      bind_error(L, "sequence %I, place %I: %s, expected a number", at->row, at->item,
                  luaL_tolstring(L, -1, NULL));
     bind_check(L, marea_ragged_push(r, lua_tonumber(L, -1)));
   } else {
     if (!lua_istable(L, -1))
-      luaL_error(L, "sequence %I, place %I: the item is a %s, expected a list of %I", at->row,
+      bind_error(L, "sequence %I, place %I: the item is a %s, expected a list of %I", at->row,
                  at->item, luaL_typename(L, -1), (lua_Integer)r->item_size[axis]);
     lua_Integer size = luaL_len(L, -1);
     if (size != r->item_size[axis]) wrong_size(L, r, at, axis, size);
@@ -146,7 +146,7 @@ static void push_item(lua_State *L, marea_ragged *r, const place *at, int axis) 
 /* A row that is a tensor (T, …): its first axis is time. */
 static void push_tensor_row(lua_State *L, marea_ragged *r, place *at) {
   const marea_tensor *x = bind_tensor(L, lua_gettop(L));
-  if (x->rank == 0) luaL_error(L, "sequence %I is a tensor without axes", at->row);
+  if (x->rank == 0) bind_error(L, "sequence %I is a tensor without axes", at->row);
   if (x->size[0] == 0) return;
   at->item = 1;
   if (at->model == 0) {
@@ -154,7 +154,7 @@ static void push_tensor_row(lua_State *L, marea_ragged *r, place *at) {
     bind_check(L, marea_ragged_shape(r, x->rank - 1, x->size + 1));
   }
   if (x->rank - 1 != r->item_rank)
-    luaL_error(L, "sequence %I: its items have %d axes, those of sequence %I have %d", at->row,
+    bind_error(L, "sequence %I: its items have %d axes, those of sequence %I have %d", at->row,
                x->rank - 1, at->model, r->item_rank);
   for (int i = 1; i < x->rank; i++)
     if (x->size[i] != r->item_size[i - 1]) wrong_size(L, r, at, i - 1, x->size[i]);
@@ -168,7 +168,7 @@ static void push_row(lua_State *L, marea_ragged *r, place *at) {
     return;
   }
   if (!lua_istable(L, -1))
-    luaL_error(L, "sequence %I is a %s, expected a list or a tensor", at->row,
+    bind_error(L, "sequence %I is a %s, expected a list or a tensor", at->row,
                luaL_typename(L, -1));
   lua_Integer length = luaL_len(L, -1);
   for (at->item = 1; at->item <= length; at->item++) {

@@ -233,20 +233,20 @@ static int state(lua_State *L) {
 static int64_t count_field(lua_State *L, int argument) {
   int whole;
   lua_Integer value = lua_tointegerx(L, argument, &whole);
-  if (!whole || value < 0 || value > BIND_COUNT_MAX) luaL_error(L, "phrases: malformed counts");
+  if (!whole || value < 0 || value > BIND_COUNT_MAX) bind_error(L, "phrases: malformed counts");
   return value;
 }
 
 static void restore_entry(lua_State *L, marea_phrases *p, marea_text entry, size_t i) {
   int32_t place = marea_vocabulary_add(p->counts, entry.bytes, entry.length);
   if (place < 0) bind_raise(L);
-  if ((size_t)place != i) luaL_error(L, "phrases: \"%s\" comes twice", entry.bytes);
+  if ((size_t)place != i) bind_error(L, "phrases: \"%s\" comes twice", entry.bytes);
   lua_geti(L, 3, (lua_Integer)i + 1);
   p->counts->words[i].count = count_field(L, -1);
   lua_pop(L, 1);
   if (p->scores == NULL) return;
   lua_geti(L, 4, (lua_Integer)i + 1);
-  if (!lua_isnumber(L, -1)) luaL_error(L, "phrases: malformed scores");
+  if (!lua_isnumber(L, -1)) bind_error(L, "phrases: malformed scores");
   p->scores[i] = lua_tonumber(L, -1);
   lua_pop(L, 1);
 }
@@ -257,7 +257,7 @@ static int restore(lua_State *L) {
   box *b = check_box(L, 1);
   marea_phrases *p = b->phrases;
   if (!lua_istable(L, 2) || !lua_istable(L, 3) || !(lua_istable(L, 4) || lua_isnil(L, 4)))
-    return luaL_error(L, "phrases: expected lists of entries and counts");
+    return bind_error(L, "phrases: expected lists of entries and counts");
   luaL_argcheck(L, p->counts->word_count == 0 && p->scores == NULL, 1, "expected new phrases");
   const marea_text *entries = bind_texts(L, 2, &count);
   p->words = count_field(L, 5);

@@ -159,7 +159,7 @@ static int field_choice(lua_State *L, const char *field, const char *standard,
   for (int i = 0; names[i] != NULL && value != NULL && found < 0; i++)
     if (strcmp(names[i], value) == 0) found = i;
   if (found < 0)
-    luaL_error(L, "there is no %s called \"%s\"", field, value != NULL ? value : "nil");
+    bind_error(L, "there is no %s called \"%s\"", field, value != NULL ? value : "nil");
   lua_pop(L, 1);
   return found;
 }
@@ -210,7 +210,7 @@ static size_t read_list(lua_State *L, description *d, const char *field, size_t 
   if (lua_getfield(L, 1, field) != LUA_TTABLE) return 0;
   size_t count = (size_t)luaL_len(L, -1);
   if (count > most)
-    luaL_error(L, "%s has %I items, at most %I are allowed", field, (lua_Integer)count,
+    bind_error(L, "%s has %I items, at most %I are allowed", field, (lua_Integer)count,
                (lua_Integer)most);
   for (size_t i = 0; i < count; i++) {
     lua_geti(L, -1, (lua_Integer)i + 1);
@@ -328,7 +328,7 @@ static int new_pipeline(lua_State *L) {
 
 static box *ready(lua_State *L, int argument) {
   box *b = check_box(L, argument);
-  if (b->inside) luaL_error(L, "a function among a pipeline's stages must not use that pipeline");
+  if (b->inside) bind_error(L, "a function among a pipeline's stages must not use that pipeline");
   lua_getiuservalue(L, argument, 1);
   b->L = L;
   b->functions = lua_gettop(L); /* stays there until the caller returns */

@@ -16,7 +16,7 @@ static marea_activation activation_field(lua_State *L, const char *field,
   }
   const char *name = luaL_checkstring(L, -1);
   if (!marea_activation_find(name, &activation))
-    luaL_error(L, "%s: there is no activation \"%s\"", field, name);
+    bind_error(L, "%s: there is no activation \"%s\"", field, name);
   lua_pop(L, 1);
   return activation;
 }
@@ -34,7 +34,7 @@ static marea_tensor *tensor_field(lua_State *L, const char *field) {
     return NULL;
   }
   if (!bind_is_tensor(L, -1))
-    luaL_error(L, "%s: tensor expected, got %s", field, luaL_typename(L, -1));
+    bind_error(L, "%s: tensor expected, got %s", field, luaL_typename(L, -1));
   marea_tensor *x = bind_tensor(L, lua_gettop(L));
   lua_pop(L, 1); /* the table keeps it alive */
   return x;
@@ -44,7 +44,7 @@ static double rate_field(lua_State *L, const char *field) {
   lua_getfield(L, 1, field);
   double rate = luaL_optnumber(L, -1, 0);
   if (!(rate >= 0 && rate < 1))
-    luaL_error(L, "%s is %f, allowed are 0 up to but not 1", field, rate);
+    bind_error(L, "%s is %f, allowed are 0 up to but not 1", field, rate);
   lua_pop(L, 1);
   return rate;
 }

@@ -40,7 +40,7 @@ static double number_field(lua_State *L, int table, const char *name) {
   int is_number;
   lua_getfield(L, table, name);
   double value = lua_tonumberx(L, -1, &is_number);
-  if (!is_number) luaL_error(L, "%s: a number expected, got %s", name, luaL_typename(L, -1));
+  if (!is_number) bind_error(L, "%s: a number expected, got %s", name, luaL_typename(L, -1));
   lua_pop(L, 1);
   return value;
 }
@@ -62,7 +62,7 @@ static marea_pca **pca_box(lua_State *L) {
 
 static const marea_pca *pca_at(lua_State *L) {
   marea_pca **box = pca_box(L);
-  if (*box == NULL) luaL_error(L, "pca: never fitted");
+  if (*box == NULL) bind_error(L, "pca: never fitted");
   return *box;
 }
 
@@ -124,7 +124,7 @@ static int pca_transform(lua_State *L) {
   size_t n, d;
   const marea_real *x = rows_at(L, 2, &n, &d);
   if (d != pca->columns)
-    return luaL_error(L, "pca: the points have %d columns, it was fitted to %d", (int)d,
+    return bind_error(L, "pca: the points have %d columns, it was fitted to %d", (int)d,
                       (int)pca->columns);
   marea_real *scores = new_matrix(L, n, pca->count);
   bind_check(L, marea_pca_transform(pca, x, n, scores));
@@ -136,7 +136,7 @@ static int pca_inverse(lua_State *L) {
   size_t n, d;
   const marea_real *scores = rows_at(L, 2, &n, &d);
   if (d != pca->count)
-    return luaL_error(L, "pca: the scores have %d columns, there are %d components", (int)d,
+    return bind_error(L, "pca: the scores have %d columns, there are %d components", (int)d,
                       (int)pca->count);
   marea_pca_inverse(pca, scores, n, new_matrix(L, n, pca->columns));
   return 1;
@@ -153,7 +153,7 @@ static marea_tsne **tsne_box(lua_State *L) {
 
 static marea_tsne *tsne_at(lua_State *L) {
   marea_tsne **box = tsne_box(L);
-  if (*box == NULL) luaL_error(L, "tsne: closed");
+  if (*box == NULL) bind_error(L, "tsne: closed");
   return *box;
 }
 
@@ -202,7 +202,7 @@ static int tsne_set_map(lua_State *L) {
   tsne_shape(L, &n, &axes);
   const marea_real *map = rows_at(L, 2, &rows, &columns);
   if (rows != n || columns != axes)
-    return luaL_error(L, "tsne: the start is (%d, %d), expected (%d, %d)", (int)rows, (int)columns,
+    return bind_error(L, "tsne: the start is (%d, %d), expected (%d, %d)", (int)rows, (int)columns,
                       (int)n, (int)axes);
   bind_check(L, marea_tsne_set_map(t, map));
   return 0;
@@ -292,9 +292,9 @@ static int tsne_place(lua_State *L) {
   const marea_real *x = rows_at(L, 1, &n, &d), *map = rows_at(L, 2, &rows, &axes);
   const marea_real *new_x = rows_at(L, 3, &m, &columns);
   if (rows != n)
-    return luaL_error(L, "tsne: %d old points, but %d in their map", (int)n, (int)rows);
+    return bind_error(L, "tsne: %d old points, but %d in their map", (int)n, (int)rows);
   if (columns != d)
-    return luaL_error(L, "tsne: new points have %d columns, the old ones %d", (int)columns, (int)d);
+    return bind_error(L, "tsne: new points have %d columns, the old ones %d", (int)columns, (int)d);
   marea_real *placed = new_matrix(L, m, axes);
   bind_check(L, marea_tsne_place(x, map, n, d, (int)axes, new_x, m, &options, placed));
   return 1;
@@ -302,7 +302,7 @@ static int tsne_place(lua_State *L) {
 
 static void check_finite(lua_State *L, const marea_real *x, size_t count, const char *what) {
   for (size_t i = 0; i < count; i++)
-    if (!(x[i] - x[i] == 0)) luaL_error(L, "%s hold NaN or an infinity", what);
+    if (!(x[i] - x[i] == 0)) bind_error(L, "%s hold NaN or an infinity", what);
 }
 
 /* neighbours(points (n, d), queries (m, d) | nil, k) → int32 (m, k) of rows from 0, reals (m, k) of
@@ -314,12 +314,12 @@ static int neighbours(lua_State *L) {
   m = n, columns = d;
   if (!themselves) queries = rows_at(L, 2, &m, &columns);
   if (columns != d)
-    return luaL_error(L, "neighbours: queries have %d columns, points %d", (int)columns, (int)d);
+    return bind_error(L, "neighbours: queries have %d columns, points %d", (int)columns, (int)d);
   check_finite(L, points, n * d, "points");
   if (!themselves) check_finite(L, queries, m * d, "queries");
   lua_Integer k = luaL_checkinteger(L, 3), most = (lua_Integer)n - themselves;
   if (k < 1 || k > most)
-    return luaL_error(L, "neighbours: k is %I, allowed are 1 to %I", (LUAI_UACINT)k,
+    return bind_error(L, "neighbours: k is %I, allowed are 1 to %I", (LUAI_UACINT)k,
                       (LUAI_UACINT)most);
   int64_t size[2] = {(int64_t)m, (int64_t)k};
   bind_box *index = bind_box_new(L);
@@ -336,7 +336,7 @@ static int trustworthiness(lua_State *L) {
   lua_Integer k = luaL_checkinteger(L, 3);
   const marea_real *x = rows_at(L, 1, &n, &d), *y = rows_at(L, 2, &rows, &e);
   if (rows != n)
-    return luaL_error(L, "trustworthiness: %d points, but %d in their map", (int)n, (int)rows);
+    return bind_error(L, "trustworthiness: %d points, but %d in their map", (int)n, (int)rows);
   double result;
   bind_check(L, marea_trustworthiness(x, d, y, e, n, k < 0 ? 0 : (size_t)k, &result));
   lua_pushnumber(L, result);

@@ -26,11 +26,11 @@ static int collect(lua_State *L) {
 static const char *plain_text(lua_State *L, int at, const char *what) {
   size_t length;
   if (lua_type(L, at) != LUA_TSTRING) {
-    luaL_error(L, "%s must be a string, got a %s", what, luaL_typename(L, at));
+    bind_error(L, "%s must be a string, got a %s", what, luaL_typename(L, at));
     return NULL;
   }
   const char *text = lua_tolstring(L, at, &length);
-  if (strlen(text) != length) luaL_error(L, "%s holds a zero byte", what);
+  if (strlen(text) != length) bind_error(L, "%s holds a zero byte", what);
   return text;
 }
 
@@ -38,7 +38,7 @@ static void add_tensors(lua_State *L, marea_safetensors *file) {
   for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
     const char *name = plain_text(L, -2, "the name of a tensor");
     if (!bind_is_tensor(L, -1))
-      luaL_error(L, "\"%s\" is a %s, expected a tensor", name, luaL_typename(L, -1));
+      bind_error(L, "\"%s\" is a %s, expected a tensor", name, luaL_typename(L, -1));
     bind_check(L, marea_safetensors_add(file, name, bind_tensor(L, lua_gettop(L))));
   }
 }

@@ -25,11 +25,11 @@ static int new_sampler(lua_State *L) {
   for (int64_t i = 0; i < count; i++) {
     values[i] = marea_tensor_get(weights, i);
     if (!(values[i] >= 0 && values[i] <= 1e300))
-      return luaL_error(L, "sampler: weight %I is %f, expected 0 or more", (lua_Integer)i + 1,
+      return bind_error(L, "sampler: weight %I is %f, expected 0 or more", (lua_Integer)i + 1,
                         values[i]);
     sum += values[i];
   }
-  if (!(sum > 0)) return luaL_error(L, "sampler: expects (V) weights, one of them positive");
+  if (!(sum > 0)) return bind_error(L, "sampler: expects (V) weights, one of them positive");
   sampler_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->made = false;
   luaL_setmetatable(L, BIND_SAMPLER);

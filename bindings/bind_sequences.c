@@ -35,14 +35,14 @@ static int new_sequences(lua_State *L) {
   lua_Integer rows = luaL_len(L, 1);
   for (lua_Integer i = 1; i <= rows; i++) {
     if (lua_geti(L, 1, i) != LUA_TTABLE)
-      return luaL_error(L, "sequence %I is a %s, expected a list of ids", i, luaL_typename(L, -1));
+      return bind_error(L, "sequence %I is a %s, expected a list of ids", i, luaL_typename(L, -1));
     lua_Integer length = luaL_len(L, -1);
     for (lua_Integer j = 1; j <= length; j++) {
       int whole;
       lua_geti(L, -1, j);
       lua_Integer id = lua_tointegerx(L, -1, &whole);
       if (!whole || id < INT32_MIN || id > INT32_MAX)
-        return luaL_error(L, "sequence %I, place %I: %s, expected a whole number of 32 bits", i, j,
+        return bind_error(L, "sequence %I, place %I: %s, expected a whole number of 32 bits", i, j,
                           luaL_tolstring(L, -1, NULL));
       bind_check(L, marea_sequences_push(s, (int32_t)id));
       lua_pop(L, 1);

@@ -47,7 +47,7 @@ static int64_t whole_item(lua_State *L, int list, lua_Integer i, const char *nam
   lua_geti(L, list, i);
   lua_Integer value = lua_tointegerx(L, -1, &whole);
   if (!whole)
-    luaL_error(L, "sparse: %s[%I] is %s, expected a whole number", name, i,
+    bind_error(L, "sparse: %s[%I] is %s, expected a whole number", name, i,
                luaL_tolstring(L, -1, NULL));
   lua_pop(L, 1);
   return value;
@@ -67,7 +67,7 @@ static int from_triples(lua_State *L) {
   int64_t rows = check_size(L, 4), columns = check_size(L, 5);
   lua_Integer n = luaL_len(L, 1), m = luaL_len(L, 2), k = lua_istable(L, 3) ? luaL_len(L, 3) : n;
   if (n != m || n != k)
-    return luaL_error(
+    return bind_error(
         L, "sparse: %I rows, %I columns and %I values; the lists must be equally long", n, m, k);
   size_t bytes = (size_t)n * sizeof(int64_t);
   int64_t *row = lua_newuserdatauv(L, bytes, 0), *column = lua_newuserdatauv(L, bytes, 0);
@@ -81,7 +81,7 @@ static int from_triples(lua_State *L) {
     lua_geti(L, 3, i + 1);
     value[i] = lua_tonumberx(L, -1, &is_number);
     if (!is_number)
-      return luaL_error(L, "sparse: values[%I] is a %s, expected a number", i + 1,
+      return bind_error(L, "sparse: values[%I] is a %s, expected a number", i + 1,
                         luaL_typename(L, -1));
     lua_pop(L, 1);
   }
@@ -95,7 +95,7 @@ static int from_dense(lua_State *L) {
   marea_tensor *x = bind_tensor(L, 1);
   char text[MAREA_SHAPE_TEXT_BYTES];
   if (x->rank != 2 || x->dtype != MAREA_REAL)
-    return luaL_error(L, "sparse: the tensor is %s %s, expected reals with two axes",
+    return bind_error(L, "sparse: the tensor is %s %s, expected reals with two axes",
                       marea_dtype_name(x->dtype), marea_shape_text(x, text));
   marea_csr **box = bind_sparse_new(L);
   marea_tensor *plain = marea_compact(x);
@@ -174,7 +174,7 @@ static int row(lua_State *L) {
   lua_Integer i = luaL_checkinteger(L, 2);
   if (i < 0) i += m->rows + 1;
   if (i < 1 || i > m->rows)
-    return luaL_error(L, "row %I of a sparse matrix that has %I", luaL_checkinteger(L, 2),
+    return bind_error(L, "row %I of a sparse matrix that has %I", luaL_checkinteger(L, 2),
                       (lua_Integer)m->rows);
   size_t first = m->offsets[i - 1], n = m->offsets[i] - first;
   lua_createtable(L, (int)n, 0);

@@ -42,7 +42,7 @@ static double field_number(lua_State *L, int table, const char *name) {
 static size_t field_size(lua_State *L, int table, const char *name) {
   lua_getfield(L, table, name);
   lua_Integer value = luaL_optinteger(L, -1, 0);
-  if (value < 0) luaL_error(L, "%s must not be negative, got %I", name, value);
+  if (value < 0) bind_error(L, "%s must not be negative, got %I", name, value);
   lua_pop(L, 1);
   return (size_t)value;
 }
@@ -52,7 +52,7 @@ static marea_text field_text(lua_State *L, int table, const char *name) {
   marea_text text = {NULL, 0};
   if (lua_getfield(L, table, name) != LUA_TNIL) {
     if (lua_type(L, -1) != LUA_TSTRING)
-      luaL_error(L, "%s must be a string, got a %s", name, luaL_typename(L, -1));
+      bind_error(L, "%s must be a string, got a %s", name, luaL_typename(L, -1));
     text.bytes = lua_tolstring(L, -1, &text.length);
   }
   lua_pop(L, 1);
@@ -121,7 +121,7 @@ static void add_pieces(lua_State *L, marea_subword *m) {
     lua_geti(L, 3, (lua_Integer)i + 1);
     lua_Integer id = lua_tointegerx(L, -1, &whole);
     if (!whole || id < 0 || id > INT32_MAX)
-      luaL_error(L, "the id of \"%s\" is %s, expected a whole number from 0 to %d", pieces[i].bytes,
+      bind_error(L, "the id of \"%s\" is %s, expected a whole number from 0 to %d", pieces[i].bytes,
                  luaL_tolstring(L, -1, NULL), INT32_MAX);
     lua_pop(L, 1);
     double score = 0;
@@ -130,7 +130,7 @@ static void add_pieces(lua_State *L, marea_subword *m) {
       score = lua_tonumberx(L, -1, &number);
       lua_pop(L, 1);
     }
-    if (!number) luaL_error(L, "the score of \"%s\" is no number", pieces[i].bytes);
+    if (!number) bind_error(L, "the score of \"%s\" is no number", pieces[i].bytes);
     bind_check(L, marea_subword_add(m, pieces[i], (int32_t)id, score));
   }
   lua_pop(L, 1);
@@ -140,11 +140,11 @@ static void add_merges(lua_State *L, marea_subword *m) {
   size_t count, rights;
   if (lua_isnoneornil(L, 5)) return;
   const marea_text *left = bind_texts(L, 5, &count), *right = bind_texts(L, 6, &rights);
-  if (count != rights) luaL_error(L, "the lists of merges differ in length");
+  if (count != rights) bind_error(L, "the lists of merges differ in length");
   for (size_t i = 0; i < count; i++) {
     marea_status status = marea_subword_merge(m, left[i], right[i]);
     if (status == MAREA_NOMEM) bind_raise(L);
-    if (status != MAREA_OK) luaL_error(L, "merge %I: %s", (lua_Integer)i + 1, marea_error_text());
+    if (status != MAREA_OK) bind_error(L, "merge %I: %s", (lua_Integer)i + 1, marea_error_text());
   }
   lua_pop(L, 2);
 }

@@ -43,12 +43,12 @@ static marea_added_token read_token(lua_State *L, lua_Integer number) {
   int whole;
   luaL_checktype(L, -1, LUA_TTABLE);
   if (lua_getfield(L, -1, "content") != LUA_TSTRING)
-    luaL_error(L, "added token %I: content must be a string", number);
+    bind_error(L, "added token %I: content must be a string", number);
   token.text.bytes = lua_tolstring(L, -1, &token.text.length);
   lua_getfield(L, -2, "id");
   lua_Integer id = lua_tointegerx(L, -1, &whole);
   if (!whole || id < 0 || id > INT32_MAX)
-    luaL_error(L, "added token %I: the id is %s, expected a whole number from 0 to %d", number,
+    bind_error(L, "added token %I: the id is %s, expected a whole number from 0 to %d", number,
                luaL_tolstring(L, -1, NULL), INT32_MAX);
   lua_pop(L, 2);
   token.id = (int32_t)id;
@@ -89,7 +89,7 @@ static const int32_t *read_ids(lua_State *L, const char *name, size_t *count) {
     lua_geti(L, -2, (lua_Integer)i + 1);
     lua_Integer id = lua_tointegerx(L, -1, &whole);
     if (!whole || id < 0 || id > INT32_MAX)
-      luaL_error(L, "%s: id %s, expected whole numbers from 0", name, luaL_tolstring(L, -1, NULL));
+      bind_error(L, "%s: id %s, expected whole numbers from 0", name, luaL_tolstring(L, -1, NULL));
     ids[i] = (int32_t)id;
     lua_pop(L, 1);
   }
@@ -273,7 +273,7 @@ static int decode(lua_State *L) {
     bool hidden;
     lua_geti(L, 3, (lua_Integer)i + 1);
     if (!piece_of(L, b, specials, &pieces[used], &hidden))
-      return luaL_error(L, "decode: id %s at place %I has no piece", luaL_tolstring(L, -1, NULL),
+      return bind_error(L, "decode: id %s at place %I has no piece", luaL_tolstring(L, -1, NULL),
                         (lua_Integer)i + 1);
     if (!hidden) used++;
     lua_pop(L, 1);

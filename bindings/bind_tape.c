@@ -10,7 +10,7 @@ static marea_tape **tape_box(lua_State *L) {
 
 static marea_tape *open_tape(lua_State *L) {
   marea_tape *tape = *tape_box(L);
-  if (tape == NULL || marea_tape_closed(tape)) luaL_error(L, "the tape is closed");
+  if (tape == NULL || marea_tape_closed(tape)) bind_error(L, "the tape is closed");
   return tape;
 }
 
@@ -133,7 +133,7 @@ static int add_results(lua_State *L) {
     marea_tensor *dx = bind_tensor(L, base + 1 + i);
     char left[MAREA_SHAPE_TEXT_BYTES], right[MAREA_SHAPE_TEXT_BYTES];
     if (!marea_same_shape(dx, node->inputs[i]))
-      return luaL_error(L, "gradient %d is %s, the input is %s", i + 1, marea_shape_text(dx, left),
+      return bind_error(L, "gradient %d is %s, the input is %s", i + 1, marea_shape_text(dx, left),
                         marea_shape_text(node->inputs[i], right));
     marea_tensor *plain = marea_compact(dx);
     marea_status status =

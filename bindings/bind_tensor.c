@@ -10,7 +10,7 @@
 static int table_shape(lua_State *L, int64_t size[MAREA_MAX_RANK]) {
   int rank = 0, top = lua_gettop(L);
   while (lua_istable(L, -1)) {
-    if (rank == MAREA_MAX_RANK) luaL_error(L, "a tensor has at most %d axes", MAREA_MAX_RANK);
+    if (rank == MAREA_MAX_RANK) bind_error(L, "a tensor has at most %d axes", MAREA_MAX_RANK);
     size[rank++] = (int64_t)luaL_len(L, -1);
     luaL_checkstack(L, 2, "nested table");
     lua_geti(L, -1, 1);
@@ -35,18 +35,18 @@ static int64_t fill(lua_State *L, marea_tensor *x, int depth, int64_t next, int6
     int is_number;
     double value = lua_tonumberx(L, -1, &is_number);
     if (!is_number || lua_type(L, -1) != LUA_TNUMBER)
-      luaL_error(L, "tensor: element %s is a %s, expected a number", place_text(L, depth, place),
+      bind_error(L, "tensor: element %s is a %s, expected a number", place_text(L, depth, place),
                  luaL_typename(L, -1));
     if (marea_tensor_set(x, next, value) != MAREA_OK)
-      luaL_error(L, "tensor: element %s: %s", place_text(L, depth, place), marea_error_text());
+      bind_error(L, "tensor: element %s: %s", place_text(L, depth, place), marea_error_text());
     return next + 1;
   }
   if (!lua_istable(L, -1))
-    luaL_error(L, "tensor: element %s is a %s, expected a list of %I", place_text(L, depth, place),
+    bind_error(L, "tensor: element %s is a %s, expected a list of %I", place_text(L, depth, place),
                luaL_typename(L, -1), (lua_Integer)x->size[depth]);
   lua_Integer length = luaL_len(L, -1);
   if (length != x->size[depth])
-    luaL_error(L, "tensor: list %s has %I items, the first one has %I; rows must be equally long",
+    bind_error(L, "tensor: list %s has %I items, the first one has %I; rows must be equally long",
                depth == 0 ? "" : place_text(L, depth, place), length, (lua_Integer)x->size[depth]);
   for (int64_t i = 1; i <= length; i++) {
     place[depth] = i;
@@ -172,7 +172,7 @@ static int size(lua_State *L) {
 
 static int length(lua_State *L) {
   const marea_tensor *x = bind_tensor(L, 1);
-  if (x->rank == 0) return luaL_error(L, "a single number has no length");
+  if (x->rank == 0) return bind_error(L, "a single number has no length");
   lua_pushinteger(L, x->size[0]);
   return 1;
 }
@@ -196,7 +196,7 @@ static int item(lua_State *L) {
   const marea_tensor *x = bind_tensor(L, 1);
   char text[MAREA_SHAPE_TEXT_BYTES];
   if (marea_tensor_count(x) != 1)
-    return luaL_error(L, "item: the tensor is %s, expected a single element",
+    return bind_error(L, "item: the tensor is %s, expected a single element",
                       marea_shape_text(x, text));
   push_element(L, x, 0);
   return 1;
@@ -226,7 +226,7 @@ static int get(lua_State *L) {
 static marea_tensor *writable(lua_State *L) {
   marea_tensor *x = bind_tensor(L, 1);
   if (x->tape != NULL && x->requires_grad)
-    luaL_error(L, "a result on a tape cannot be changed in place: its gradient would be wrong");
+    bind_error(L, "a result on a tape cannot be changed in place: its gradient would be wrong");
   return x;
 }
 
@@ -317,8 +317,8 @@ static int set_field(lua_State *L) {
   const char *key = luaL_checkstring(L, 2);
   if (strcmp(key, "requires_grad") == 0) {
     luaL_checktype(L, 3, LUA_TBOOLEAN);
-    if (x->dtype != MAREA_REAL) return luaL_error(L, "int32 tensors have no gradient");
-    if (x->tape != NULL) return luaL_error(L, "only tensors outside a tape can be marked");
+    if (x->dtype != MAREA_REAL) return bind_error(L, "int32 tensors have no gradient");
+    if (x->tape != NULL) return bind_error(L, "only tensors outside a tape can be marked");
     x->requires_grad = lua_toboolean(L, 3);
     return 0;
   }
@@ -326,7 +326,7 @@ static int set_field(lua_State *L) {
     marea_tensor_clear_gradient(x);
     return 0;
   }
-  return luaL_error(L, "a tensor has no field \"%s\" to set (elements: x:set(i, …, value))", key);
+  return bind_error(L, "a tensor has no field \"%s\" to set (elements: x:set(i, …, value))", key);
 }
 
 static int collect(lua_State *L) {

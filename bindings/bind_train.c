@@ -80,7 +80,7 @@ static void read_number(lua_State *L, const char *name, double *value) {
   int is_number;
   if (lua_getfield(L, 2, name) != LUA_TNIL) {
     *value = lua_tonumberx(L, -1, &is_number);
-    if (!is_number) luaL_error(L, "%s is a %s, expected a number", name, luaL_typename(L, -1));
+    if (!is_number) bind_error(L, "%s is a %s, expected a number", name, luaL_typename(L, -1));
   }
   lua_pop(L, 1);
 }

@@ -33,7 +33,7 @@ static size_t count_option(lua_State *L, const char *name) {
   lua_getfield(L, 2, name);
   lua_Integer value = luaL_optinteger(L, -1, 0);
   lua_pop(L, 1);
-  if (value < 0) luaL_error(L, "load: %s must not be negative", name);
+  if (value < 0) bind_error(L, "load: %s must not be negative", name);
   return (size_t)value;
 }
 

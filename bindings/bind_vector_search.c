@@ -11,7 +11,7 @@ static size_t count_field(lua_State *L, int table, const char *name, size_t stan
   lua_getfield(L, table, name);
   lua_Integer value = luaL_optinteger(L, -1, (lua_Integer)standard);
   lua_pop(L, 1);
-  if (value < 0) luaL_error(L, "search: %s must not be negative", name);
+  if (value < 0) bind_error(L, "search: %s must not be negative", name);
   return (size_t)value;
 }
 
@@ -70,10 +70,10 @@ static int search(lua_State *L) {
   if (s.last > v->rows) s.last = v->rows;
   if (s.first > s.last) s.first = s.last;
   if (s.best < 1 || s.best > MAREA_MOST_FOUND)
-    return luaL_error(L, "search: best is %I, expected 1 to %d", (lua_Integer)s.best,
+    return bind_error(L, "search: best is %I, expected 1 to %d", (lua_Integer)s.best,
                       MAREA_MOST_FOUND);
   if (s.positive + s.negative == 0 || term_count % (s.positive + s.negative) != 0)
-    return luaL_error(L, "search: %I vectors, not a multiple of the terms",
+    return bind_error(L, "search: %I vectors, not a multiple of the terms",
                       (lua_Integer)term_count);
   s.questions = term_count / (s.positive + s.negative);
   prepare(v, s.questions);

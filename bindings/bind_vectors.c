@@ -49,7 +49,7 @@ size_t bind_vectors_row(lua_State *L, int argument, const marea_vectors *v) {
 
 /* A word that the message shows in full or by its beginning. */
 static int refuse_row(lua_State *L, lua_Integer i, const char *why) {
-  return luaL_error(L, "Vectors: word %I: %s", i, why);
+  return bind_error(L, "Vectors: word %I: %s", i, why);
 }
 
 static void add_words(lua_State *L, marea_vectors *v, const marea_text *words, size_t count,
@@ -72,7 +72,7 @@ static int make(lua_State *L) {
   const marea_text *words = bind_texts(L, 1, &count);
   const marea_tensor *x = bind_tensor(L, 2);
   if (x->rank != 2 || x->dtype != MAREA_REAL || (size_t)x->size[0] != count)
-    return luaL_error(L, "Vectors: %I words, and a matrix of %s; expected a row of reals a word",
+    return bind_error(L, "Vectors: %I words, and a matrix of %s; expected a row of reals a word",
                       (lua_Integer)count,
                       x->rank == 2 && x->dtype == MAREA_REAL ? "another number of rows"
                                                              : "another kind");
@@ -90,7 +90,7 @@ static int with_rows(lua_State *L) {
   const marea_vectors *from = bind_vectors(L, 1);
   const marea_tensor *x = bind_tensor(L, 2);
   if (x->rank != 2 || x->dtype != MAREA_REAL || (size_t)x->size[0] != from->rows)
-    return luaL_error(L, "with_rows: expected a matrix of %I rows", (lua_Integer)from->rows);
+    return bind_error(L, "with_rows: expected a matrix of %I rows", (lua_Integer)from->rows);
   marea_row_type type = bind_row_type(L, 3);
   marea_vectors **box = bind_vectors_new(L);
   bind_vectors_fill(L, box, marea_vectors_new((size_t)x->size[1], type, from->rows));
@@ -197,10 +197,10 @@ static int rows(lua_State *L) {
       lua_pop(L, 1);
     }
     if (row < 0 || (size_t)row > v->rows)
-      return luaL_error(L, "row %I, the vectors have 1 to %I", row, (lua_Integer)v->rows);
+      return bind_error(L, "row %I, the vectors have 1 to %I", row, (lua_Integer)v->rows);
     if (!all && row > 0) marea_vectors_rows(v, (size_t)row - 1, 1, to);
     if (!all_finite(to, v->width))
-      return luaL_error(L, "the vector in row %I holds NaN or infinity", row);
+      return bind_error(L, "the vector in row %I holds NaN or infinity", row);
     marea_real norm = row > 0 ? (marea_real)v->norms[row - 1] : 0;
     for (size_t j = 0; unit && norm > 0 && j < v->width; j++) to[j] /= norm;
   }
@@ -218,7 +218,7 @@ static int subword(lua_State *L) {
   if (!marea_subwords_vector(v, text.bytes, text.length, row)) return 0;
   for (size_t i = 0; i < v->width; i++) marea_reals(box->x)[i] = (marea_real)row[i];
   if (!all_finite(marea_reals(box->x), v->width))
-    return luaL_error(L, "the parts of \"%s\" hold NaN or infinity", text.bytes);
+    return bind_error(L, "the parts of \"%s\" hold NaN or infinity", text.bytes);
   return 1;
 }
 

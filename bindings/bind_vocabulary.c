@@ -270,7 +270,7 @@ static int64_t count_at(lua_State *L, int list, lua_Integer i) {
   lua_Integer value = lua_tointegerx(L, -1, &whole);
   lua_pop(L, 1);
   if (!whole || value < 0 || value > BIND_COUNT_MAX)
-    luaL_error(L, "the vocabulary has a count that is no count");
+    bind_error(L, "the vocabulary has a count that is no count");
   return value;
 }
 
@@ -281,14 +281,14 @@ static int restore(lua_State *L) {
   lua_Integer documents = lua_tointeger(L, 5);
   if (!lua_istable(L, 2) || !lua_istable(L, 3) || !lua_istable(L, 4) || !lua_isinteger(L, 5) ||
       documents < 0 || documents > BIND_COUNT_MAX)
-    return luaL_error(L, "the vocabulary is malformed: expected lists of words, counts and "
+    return bind_error(L, "the vocabulary is malformed: expected lists of words, counts and "
                          "documents, and a number of documents");
   const marea_text *list = bind_texts(L, 2, &count);
   for (size_t i = 0; i < count; i++) {
     int32_t place = marea_vocabulary_add(v, list[i].bytes, list[i].length);
     if (place < 0) return bind_raise(L);
     if ((size_t)place != i)
-      return luaL_error(L, "the vocabulary has the word \"%s\" twice", list[i].bytes);
+      return bind_error(L, "the vocabulary has the word \"%s\" twice", list[i].bytes);
     v->words[i].count = count_at(L, 3, (lua_Integer)i + 1);
     v->words[i].documents = count_at(L, 4, (lua_Integer)i + 1);
   }

@@ -92,4 +92,17 @@ describe("states of Bidirectional", function()
     assert.fails("initial_state 2 is (1, 3), expected (2, 3)", layer, x,
       { initial_state = { state, state, state, marea.zeros{ 1, 3 } } })
   end)
+
+  it("need as many features from both layers to be merged", function()
+    local function both(mode)
+      return nn.Bidirectional{ nn.GRU{ 2 }, merge_mode = mode, name = "both",
+        backward_layer = nn.GRU{ 3, go_backwards = true } }
+    end
+    for _, mode in ipairs{ "sum", "mul", "ave" } do
+      support.raises(function() both(mode)(numbers{ 2, 4, 2 }) end, 'Bidirectional "both": merge_mode', mode,
+        "got 2 forwards and 3 backwards")
+    end
+    assert.same({ 2, 5 }, both("concat")(numbers{ 2, 4, 2 }):shape())
+    assert.same({ 2, 3 }, select(2, both("none")(numbers{ 2, 4, 2 })):shape())
+  end)
 end)

@@ -384,5 +384,9 @@ describe("Lambda", function()
     raises(function() model:save(os.tmpname()) end, 'Lambda "mine"', "register_function")
     raises(function() nn.Lambda{ "spec_unknown" } end, '"spec_unknown"', "register_function")
     raises(function() nn.Lambda{ 3 } end, "function")
+    local empty = nn.Lambda{ function() end, name = "empty" }
+    raises(function() empty(marea.zeros{ 2, 3 }) end, 'Lambda "empty": f must return a tensor, result 1 is nil')
+    raises(function() marea.Sequential{ nn.Lambda{ function() return 3 end }, nn.Dense{ 1 } }:build{ -1, 3 } end,
+      "Lambda", "result 1 is number 3")
   end)
 end)

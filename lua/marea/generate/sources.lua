@@ -71,6 +71,9 @@ function sources.of(given)
   if type(given) == "function" then return setmetatable({ f = given }, of_function) end
   if type(given) == "table" and given.advance and not given.weight_list then return given end
   if type(given) == "table" and given.layers and given.weight_list then
+    if not given.stream then
+      given:fail("generate: reads a source before it writes; use its decode(source, { … })")
+    end
     local source = setmetatable({ model = given, streams = {} }, of_model)
     local stream = stream_of(source, 1) -- refuses models that cannot stream now
     if not stream.ids then

@@ -17,9 +17,11 @@ local Bidirectional = Layer:extend("Bidirectional", {
 })
 
 local function copy_of(layer, prefix, reverse)
+  local name, backwards = prefix .. layer.name, layer.go_backwards
+  if reverse then backwards = not backwards end
+  if layer.copy then return layer:copy(name, backwards) end
   local description = registry.serialize(layer)
-  description.config.name = prefix .. layer.name
-  if reverse then description.config.go_backwards = not description.config.go_backwards end
+  description.config.name, description.config.go_backwards = name, backwards
   return registry.deserialize(description)
 end
 
@@ -55,9 +57,19 @@ function Bidirectional:init()
   self.children = { self.forward, self.backward }
 end
 
+local function features(layer, shape)
+  local result = layer:output_shape(shape)
+  return result[#result]
+end
+
 function Bidirectional:build_weights(shape)
   self.forward:build(shape)
   self.backward:build(shape)
+  local a, b = features(self.forward, shape), features(self.backward, shape)
+  if a ~= b and self.merge_mode ~= "concat" and self.merge_mode ~= "none" then
+    self:fail("merge_mode %q needs as many features from both layers, got %d forwards and %d backwards; "
+      .. 'give them the same units or use "concat"', self.merge_mode, a, b)
+  end
 end
 
 local function merge(mode, a, b)

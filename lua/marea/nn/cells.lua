@@ -30,12 +30,25 @@ end
 local whole = { dropout = 0, recurrent_dropout = 0, stateful = false, go_backwards = false,
   learn_initial_state = false }
 
+--- A cell of the library, in a stack or by itself, that carries its first state on as it is given, so
+-- that what is dropped there is lost; or nil.
+function cells.carrying(cell)
+  if not cell then return nil end
+  if cell.cell and cell.update ~= nil then return cell end
+  for _, inner in ipairs(cell.counts and cell.children or {}) do
+    local found = cells.carrying(inner)
+    if found then return found end
+  end
+end
+
 --- Refuses a recurrent layer whose options need the whole sequence.
 function cells.check(who, cell)
   for name, usual in pairs(whole) do
     if cell.cell and cell[name] ~= nil and cell[name] ~= usual then
-      error(("%s: the cell %s has %s = %s, which belongs to whole sequences; give it to nn.RNN, or "
-        .. "use the layer without nn.RNN"):format(who, tostring(cell), name, tostring(cell[name])), 0)
+      local taken = name ~= "recurrent_dropout" or not cells.carrying(cell)
+      error(("%s: the cell %s has %s = %s, which belongs to whole sequences; %suse the layer without "
+        .. "nn.RNN"):format(who, tostring(cell), name, tostring(cell[name]),
+        taken and "give it to nn.RNN, or " or ""), 0)
     end
   end
 end
@@ -45,9 +58,25 @@ function cells.build(cell, batch, features)
   cell:build(cell.cell and { batch, 1, features } or { batch, features })
 end
 
+--- The places of the first state of each cell: { 1 }, or several for a stack.
+function cells.firsts(cell)
+  local list, at = {}, 1
+  for i, count in ipairs(cell and cell.counts or { 1 }) do
+    list[i], at = at, at + count
+  end
+  return list
+end
+
 --- Features of a cell's output.
 function cells.width(who, cell)
   return cell.output_size or cells.sizes(who, cell.state_size)[1]
+end
+
+--- A cell of the same options: functions as they are, layers with weights of their own.
+function cells.copy(cell)
+  if not cells.is_cell(cell) then return cell end
+  if cell.copy_cell then return cell:copy_cell() end
+  return registry.deserialize(registry.serialize(cell))
 end
 
 -- A function, or the name of a registered one, as a cell of a stack.
@@ -71,6 +100,11 @@ end
 
 function FunctionCell:step(x, state, call)
   return self.run(x, state, call)
+end
+
+function FunctionCell:copy_cell()
+  return FunctionCell{ self.f, version = self.version, state_size = self.state_size,
+    output_size = self.output_size, name = self.name }
 end
 
 --- Cells on top of each other: the output of one is the input of the next; the states are those of
@@ -110,7 +144,11 @@ function StackedRNNCells:step(x, state, call)
   local after, at = {}, 0
   for i, cell in ipairs(self.children) do
     local own = table.move(state, at + 1, at + self.counts[i], 1, {})
-    local y, new = cell:step(x, own, call)
+    local fine, y, new = pcall(cell.step, cell, x, own, call)
+    if not fine then
+      if type(y) ~= "string" then error(y, 0) end
+      return nil, nil, ("in cell %d of the stack: %s"):format(i, y)
+    end
     if ops.is_tensor(new) then new = { new } end
     if not ops.is_tensor(y) or type(new) ~= "table" or #new ~= self.counts[i] then
       return nil, nil, ("cell %d of the stack returned %s and %s, expected a tensor and a list of %d"):
@@ -121,6 +159,12 @@ function StackedRNNCells:step(x, state, call)
     x, at = y, at + self.counts[i]
   end
   return x, after
+end
+
+function StackedRNNCells:copy_cell()
+  local list = {}
+  for i, cell in ipairs(self.children) do list[i] = cells.copy(cell) end
+  return StackedRNNCells{ list, name = self.name, trainable = self.trainable }
 end
 
 function StackedRNNCells:get_config()

@@ -1,6 +1,7 @@
 --- Lambda: a Lua function as a layer.
 local functions = require "marea.nn.functions"
 local Layer = require "marea.nn.layer"
+local ops = require "marea.ops"
 local options = require "marea.nn.options"
 
 --- f(x, call) of the input, or of a list of inputs. A model with it can be saved when `f` is a
@@ -38,7 +39,14 @@ function Lambda:init()
 end
 
 function Lambda:call(x, call)
-  return self.run(x, call)
+  local results = table.pack(self.run(x, call))
+  while results.n > 1 and results[results.n] == nil do results.n = results.n - 1 end
+  for i = 1, math.max(results.n, 1) do
+    if not ops.is_tensor(results[i]) then
+      self:fail("f must return a tensor, result %d is %s", i, options.show(results[i]))
+    end
+  end
+  return table.unpack(results, 1, results.n)
 end
 
 -- Several inputs with the mask "pass": as layers that merge do.

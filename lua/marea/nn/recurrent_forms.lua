@@ -95,19 +95,24 @@ function forms.build(layer)
       add(layer, "cell_bias", { units }, "zeros")
     end
   end
+  forms.build_initial_states(layer, layer.state_size, { "initial_h", "initial_c" })
+end
+
+--- Adds the initial states of these widths, if they are to be learned.
+function forms.build_initial_states(layer, widths, names)
+  layer.initial_weights = {}
   if not layer.learn_initial_state then return end
-  for i, width in ipairs(layer.state_size) do
-    add(layer, i == 1 and "initial_h" or "initial_c", { 1, width }, "zeros")
+  for i, width in ipairs(widths) do
+    add(layer, names[i], { 1, width }, "zeros")
+    layer.initial_weights[i] = layer[names[i]]
   end
 end
 
 --- The learned initial states for a batch, or none.
 function forms.initial_states(layer, batch)
-  if not layer.learn_initial_state then return {} end
   local states = {}
-  for i, width in ipairs(layer.state_size) do
-    local learned = i == 1 and layer.initial_h or layer.initial_c
-    states[i] = ops.zeros{ batch, width } + learned
+  for i, learned in ipairs(layer.initial_weights) do
+    states[i] = ops.zeros{ batch, learned:size(2) } + learned
   end
   return states
 end
