@@ -76,14 +76,15 @@ local searching = { "length_penalty", "penalty" }
 local function refuse_others(who, read)
   for _, name in ipairs(read.beam and drawing or searching) do
     if read[name] ~= token_options[name] then
-      error((read.beam and "%s: %s is for drawing token by token, and a beam draws none; leave out beam or %s"
-        or "%s: %s belongs to beam search; give beam = a width as well, or leave out %s"):format(who, name,
-        name), 0)
+      local message = read.beam
+        and "%s: %s is for drawing token by token, and a beam draws none; leave out beam or %s"
+        or "%s: %s belongs to beam search; give beam = a width as well, or leave out %s"
+      error(message:format(who, name, name), 0)
     end
   end
   if read.greedy and read.temperature ~= 1 and read.temperature ~= 0 then
-    error(("%s: greedy takes the likeliest token, temperature = %s draws one; leave one of them out"):format(
-      who, tostring(read.temperature)), 0)
+    error(("%s: greedy takes the likeliest token, temperature = %s draws one; leave one of them "
+      .. "out"):format(who, tostring(read.temperature)), 0)
   end
 end
 

@@ -60,7 +60,7 @@ function of_model:advance(tokens, given)
   return logits, new
 end
 
--- The layer that reads the tokens and how many ids it knows, if that is told; how many the scores are for.
+-- The layer that reads the tokens; how many ids it knows, if that is told; how many have scores.
 local function sizes_of(stream)
   local first, scores = stream.layers[1], stream.output:size(2)
   return first, first.class_name == "Embedding" and first.input_dim or math.maxinteger, scores
