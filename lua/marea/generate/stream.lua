@@ -236,7 +236,8 @@ function Stream.stream(model, given)
   local read = options.read("stream", given, { batch = 1, logits = false })
   check_model(model)
   local self = setmetatable({ batch = options.integer("stream", "batch", read.batch),
-    values = {}, places = {}, layers = flatten(model, {}), holders = states.holders(model, {}), model = model }, Stream)
+    values = {}, places = {}, layers = flatten(model, {}), holders = states.holders(model, {}),
+    model = model }, Stream)
   if #self.layers == 0 then model:fail("stream: has no layer that computes") end
   local last, logits = last_layer(model), options.boolean("stream", "logits", read.logits)
   self.bare = logits and activation_of(last) == "softmax"
