@@ -93,7 +93,8 @@ for _, given in ipairs{ {}, { go_backwards = true, zero_output_for_mask = true }
   { learn_initial_state = true, zoneout = .3 } } do
   local function make()
     return nn.RNN{ lua_cell, state_size = 3, return_sequences = true,
-      learn_initial_state = given.learn_initial_state, zoneout = given.zoneout, go_backwards = given.go_backwards, zero_output_for_mask = given.zero_output_for_mask }
+      learn_initial_state = given.learn_initial_state, zoneout = given.zoneout,
+      go_backwards = given.go_backwards, zero_output_for_mask = given.zero_output_for_mask }
   end
   table.insert(table_of_layers.RNN, { make, sequence })
   table.insert(table_of_layers.RNN, { make, sequence, masked })

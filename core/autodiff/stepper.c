@@ -299,8 +299,8 @@ marea_status marea_stepper_ids(marea_stepper *s, const int32_t *ids, marea_real 
   const marea_tensor *table = g->tensors[KERNEL];
   for (size_t i = 0; i < s->batch; i++)
     if (ids[i] < 0 || ids[i] >= table->size[0])
-      return marea_fail(MAREA_RANGE, "stream: sequence %zu has id %d, allowed are 0 to %lld",
-                        i + 1, (int)ids[i], (long long)table->size[0] - 1);
+      return marea_fail(MAREA_RANGE, "stream: sequence %zu has id %d, allowed are 0 to %lld", i + 1,
+                        (int)ids[i], (long long)table->size[0] - 1);
   for (size_t i = 0; i < s->batch; i++)
     memcpy(g->y + i * g->width, marea_reals(table) + (size_t)ids[i] * g->width,
            g->width * sizeof *y);
