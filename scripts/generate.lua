@@ -44,6 +44,12 @@ local tokenizer = marea.text.Tokenizer{ char_level = true, lower = false }
 tokenizer:fit_on_texts{ text }
 local ids = tokenizer:texts_to_sequences{ text }[1]
 local V = tokenizer.vocabulary:size() + 1
+local begun, report = tokenizer:texts_to_sequences{ beginning }
+if #begun[1] == 0 then
+  error(("--start %q: the text to learn from has none of its characters"):format(beginning), 0)
+elseif report.unknown > 0 then
+  say("--start: %d of %d characters are not in the text and are left out", report.unknown, report.words)
+end
 
 -- Windows of 64 characters; the answer at each step is the character that follows.
 local STEPS <const> = 64
@@ -126,8 +132,7 @@ for _, temperature in ipairs{ 0.4, 0.7, 1, 1.5 } do
 end
 sample("Temperature 1, from the likeliest that make up nine tenths (top_p 0.9)", "top_p 0.9",
   { temperature = 1, top_p = 0.9, seed = options.seed })
-local best = generate.beam(model, { prompt = tokenizer:texts_to_sequences{ beginning }[1], width = 8,
-  max_length = math.min(options.length, 60) })[1]
+local best = generate.beam(model, { prompt = begun[1], width = 8, max_length = math.min(options.length, 60) })[1]
 local letters = {}
 for i, id in ipairs(best.tokens) do letters[i] = tokenizer:word_of(id) or "" end
 print(("\nThe likeliest line of %d characters that a beam of 8 finds\n  %s|%s"):format(#letters, beginning,

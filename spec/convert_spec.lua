@@ -28,6 +28,7 @@ local cases = {
   { "LSTM", { peephole = "onnx" }, "onnx" },
   { "LSTM", { coupled = true, peephole = "gers2000" }, "onnx" },
   { "LSTM", { peephole = "slides" }, "slides" },
+  { "LSTM", { learn_initial_state = true }, "onnx" },
   { "SimpleGRU", { candidate = "x", update = "keep" }, "onnx", "slides" },
   { "SimpleGRU", { candidate = "xh" }, "keras", "slides" },
   { "MinimalGatedUnit", {}, "slides" },

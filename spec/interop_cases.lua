@@ -256,6 +256,33 @@ case("encoder and decoder", { source = series, target = series }, function()
     { initial_state = { f, b } })
   return marea.Model{ inputs = { source, target }, outputs = nn.Concatenate{}{ y, z } }
 end)
+-- Padding in both texts; what the decoder begins with is given, or learned.
+for _, name in ipairs{ "LSTM", "GRU" } do
+  case("masked encoder and decoder " .. name, { source = anywhere, target = anywhere }, function()
+    local source = marea.Input{ { -1 }, dtype = "int32", name = "source" }
+    local target = marea.Input{ { -1 }, dtype = "int32", name = "target" }
+    local seen, said = words()(source), words()(target)
+    local states = { nn[name]{ 3, return_state = true }(seen) }
+    table.remove(states, 1)
+    local decoder = nn[name]{ 3, return_sequences = true, return_state = true }
+    local results = { decoder(said, { initial_state = states }) }
+    results[#results + 1] = nn[name]{ 3, go_backwards = true }(said, { initial_state = states })
+    local both = { nn.Bidirectional{ nn[name]{ 3, return_state = true } }(seen) }
+    table.remove(both, 1)
+    results[#results + 1] = nn.Bidirectional{ nn[name]{ 3 } }(said, { initial_state = both })
+    return marea.Model{ inputs = { source, target }, outputs = results }
+  end)
+  recurrent(name:lower() .. " learned", nn[name], { learn_initial_state = true })
+end
+case("states of learned beginnings", anywhere, function()
+  local input, results = marea.Input{ { -1 }, dtype = "int32" }, {}
+  local seen = words()(input)
+  for _, layer in ipairs{ nn.LSTM{ 3, return_state = true, learn_initial_state = true },
+    nn.Bidirectional{ nn.GRU{ 2, return_state = true, learn_initial_state = true } } } do
+    for _, value in ipairs{ layer(seen) } do results[#results + 1] = value end
+  end
+  return marea.Model{ inputs = input, outputs = results }
+end)
 case("masks that meet", { left = anywhere, right = anywhere }, function()
   local left = marea.Input{ { -1 }, dtype = "int32", name = "left" }
   local right = marea.Input{ { -1 }, dtype = "int32", name = "right" }

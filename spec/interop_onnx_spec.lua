@@ -212,6 +212,24 @@ describe("interop.onnx", function()
     class.options.phases = nil
   end)
 
+  it("refuses models and layers with inputs of their own", function()
+    local builders, words = marea.builders, { vocabulary = 6, start = 1, stop = 2 }
+    local holds = ": ONNX files cannot hold layers of the class "
+    local from = { vocabulary = 5 }
+    for class, model in pairs{
+      SequenceToSequence = builders.encoder_decoder{ source = from, target = words, name = "m" },
+      OneToMany = builders.one_to_many{ source = from, target = { features = 1 }, name = "m" },
+      ManyToOne = builders.many_to_one{ source = from, outputs = 1, name = "m" },
+    } do
+      local part = ('onnx.export: %s "m"%s%s'):format(class, holds, class)
+      assert.fails(part, onnx.export, model, path)
+      assert.fails(part, onnx.export, model, path, { lengths = true })
+    end
+    local sum, x = nn.Add{ name = "s" }, marea.zeros{ 2, 3, 4 }
+    sum{ x, x }
+    assert.fails('Add "s": takes several inputs; make it part of a marea.Model', onnx.export, sum, path)
+  end)
+
   it("refuses what it does not know about functional models", function()
     local a, b = marea.Input{ { 4, 3 } }, marea.Input{ { 3 } }
     local model = marea.Model{ inputs = { a, b }, outputs = nn.Add{}{ a, b } }
@@ -226,10 +244,11 @@ describe("interop.onnx", function()
       outputs = nn.Attention{ name = "look" }({ a, a }, { return_attention_scores = true }) }
     assert.fails('Attention "look": option return_attention_scores of its call is not exported',
       onnx.export, model, path)
+    local two = nn.Bidirectional{ nn.GRU{ 2 }, backward_layer = nn.GRU{ 2, reset_after = false,
+      go_backwards = true } }
     local states = marea.Input{ { 2 } }
-    model = marea.Model{ inputs = { ids, states },
-      outputs = nn.GRU{ 2 }(seen, { initial_state = { states } }) }
-    assert.fails("initial states beside a mask are not exported", onnx.export, model, path)
+    model = marea.Model{ inputs = { ids, states }, outputs = two(seen, { initial_state = { states, states } }) }
+    assert.fails("initial states of two different copies are not exported", onnx.export, model, path)
   end)
 
   it("says what is wrong with its arguments", function()

@@ -342,6 +342,43 @@ describe("interop.keras", function()
     for i, tensor in ipairs(model:get_weights()) do assert.is_true(tensor:same(before[i])) end
   end)
 
+  it("refuses layers that Keras does not have, by name", function()
+    local words = nn.Embedding{ 4, 3 }
+    for class, layer in pairs{ SimpleGRU = nn.SimpleGRU{ 2, name = "x" }, CRF = nn.CRF{ 3, name = "x" },
+      MinimalGatedUnit = nn.MinimalGatedUnit{ 2, name = "x" }, Elman = nn.Elman{ 2, name = "x" },
+      AttentionPooling1D = nn.AttentionPooling1D{ name = "x" },
+      TiedDense = nn.TiedDense{ words, name = "x" } } do
+      local model = built(marea.zeros({ 1, 2 }, { dtype = "int32" }), words, layer)
+      local part = ('%s "x": Keras has no %s'):format(class, class)
+      assert.fails("keras.save: " .. part, interop.keras.save, model, path)
+      assert.fails("keras.load: " .. part, interop.keras.load, model, path)
+    end
+    local Own = nn.Layer:extend("KerasOwn", {
+      build = function(self) self.w = self:add_weight{ name = "w", shape = { 1 } } end,
+      call = function(self, x) return x * self.w end,
+    })
+    assert(interop.keras.save(built(marea.zeros{ 1, 2 }, Own{ name = "own" }), path))
+    assert.is_truthy(native.load_npz(path)["own/w"])
+  end)
+
+  it("says how to load layers of other names, and that nothing fits", function()
+    local function make(name) return built(marea.zeros{ 1, 3 }, nn.Dense{ 2, name = name }) end
+    local a, b = make("dense"), make("dense_1")
+    for _, room in ipairs{ interop.keras, interop.pytorch } do
+      assert(room.save(a, path))
+      for _, strict in ipairs{ true, false } do
+        local report, message = room.load(b, path, { strict = strict })
+        assert.is_nil(report)
+        assert.match("unexpected: dense", message, 1, true)
+        assert.match("if only the names differ, give the file's: map = { [\"dense_1\"] = \"…\" }", message,
+          1, true)
+      end
+      assert.equal(1, assert(room.load(b, path, { map = { dense_1 = "dense" } })).loaded)
+      assert.is_true(b.layers[1].kernel:same(a.layers[1].kernel))
+      scramble(b)
+    end
+  end)
+
   it("lists what does not fit and refuses what it cannot read", function()
     local model = built(marea.zeros{ 1, 3 }, nn.Dense{ 2, name = "dense" })
     assert(native.save_npz(path, { ["m/dense/kernel"] = marea.ones{ 2, 3 },

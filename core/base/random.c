@@ -79,6 +79,14 @@ uint64_t marea_stream_below(marea_stream *stream, uint64_t n) {
   return drawn % n;
 }
 
+uint64_t marea_stream_place(marea_stream *stream, uint64_t n) {
+  uint64_t u = marea_stream_u64(stream);
+  uint64_t u_high = u >> 32, u_low = (uint32_t)u, n_high = n >> 32, n_low = (uint32_t)n;
+  uint64_t middle = u_high * n_low + (u_low * n_low >> 32);
+  uint64_t other = u_low * n_high + (uint32_t)middle;
+  return u_high * n_high + (middle >> 32) + (other >> 32);
+}
+
 void marea_stream_fill_uniform(marea_stream *stream, marea_real *x, size_t n, double low,
                                double high) {
   for (size_t i = 0; i < n; i += 4) {

@@ -27,6 +27,10 @@ uint64_t marea_stream_u64(marea_stream *stream);
 double marea_stream_uniform(marea_stream *stream);             /* [0, 1), 53 bits */
 double marea_stream_normal(marea_stream *stream);              /* mean 0, deviation 1; Box-Muller */
 uint64_t marea_stream_below(marea_stream *stream, uint64_t n); /* 0 … n-1, n > 0, without bias */
+/* floor(u·n / 2^64) for the next 64 bits u (Lemire 2019, "Fast random integer generation in an
+ * interval", without its rejection): 0 … n-1, n > 0. A little more of n moves the result a little,
+ * where `below` gives another number; each result's probability is 1/n up to 2^-64. */
+uint64_t marea_stream_place(marea_stream *stream, uint64_t n);
 
 /* Fills advance the stream by ceil(n/4) blocks (uniform), ceil(n/2) blocks (normal) or, for the
  * truncated normal, n blocks; element i depends on its own block alone. */

@@ -142,11 +142,31 @@ marea_status marea_sampling_weigh(const marea_sampling *rule, const marea_real *
   return MAREA_OK;
 }
 
-const marea_choice *marea_sampling_draw(const marea_choice *choices, size_t count,
-                                        marea_stream *stream) {
+/* Shell's sort: top-k and top-p leave the order of scores, in which near-equal tokens change
+ * places with their last digits. */
+static void sort_by_token(marea_choice *choices, size_t count) {
+  for (size_t gap = count / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11) {
+    for (size_t i = gap; i < count; i++) {
+      marea_choice moving = choices[i];
+      size_t at = i;
+      for (; at >= gap && choices[at - gap].token > moving.token; at -= gap)
+        choices[at] = choices[at - gap];
+      choices[at] = moving;
+    }
+  }
+}
+
+static bool sorted_by_token(const marea_choice *choices, size_t count) {
+  for (size_t i = 1; i < count; i++)
+    if (choices[i - 1].token > choices[i].token) return false;
+  return true;
+}
+
+const marea_choice *marea_sampling_draw(marea_choice *choices, size_t count, marea_stream *stream) {
+  if (!sorted_by_token(choices, count)) sort_by_token(choices, count);
   uint64_t total = 0;
   for (size_t i = 0; i < count; i++) total += choices[i].weight;
-  uint64_t drawn = marea_stream_below(stream, total);
+  uint64_t drawn = marea_stream_place(stream, total);
   size_t i = 0;
   while (drawn >= choices[i].weight) drawn -= choices[i++].weight;
   return &choices[i];

@@ -2,8 +2,11 @@
  *
  * Everything happens on logits minus their maximum, in double precision with a fixed order of
  * plain operations, and the draw itself on whole numbers: equal logits, rule and stream give an
- * equal token whatever the processor and the C library. (Logits that differ in their last digits,
- * as between instruction sets, can only matter at the border between two tokens.)
+ * equal token whatever the processor and the C library. The tokens lie side by side in the order of
+ * their ids, each as long as its probability, and the stream's number is a place there: logits that
+ * differ by a little, as between instruction sets, move the borders by a little, and give another
+ * token only where the place lies between the old and the new border (or where a token comes in or
+ * falls out at the edge of top-k, top-p or min-p).
  *
  * The order of the steps: repetition penalty, temperature, top-k, top-p, min-p, draw. */
 #ifndef MAREA_KERNELS_SAMPLING_H
@@ -43,9 +46,8 @@ marea_status marea_sampling_weigh(const marea_sampling *rule, const marea_real *
                                   const int32_t *seen, size_t count, marea_choice *choices,
                                   size_t *first);
 
-/* One of the choices, drawn with the stream's next number. */
-const marea_choice *marea_sampling_draw(const marea_choice *choices, size_t count,
-                                        marea_stream *stream);
+/* One of the choices, drawn with the stream's next number; sorts them by their tokens. */
+const marea_choice *marea_sampling_draw(marea_choice *choices, size_t count, marea_stream *stream);
 
 /* ln of the probability that softmax(logits) gives the token. */
 double marea_sampling_log_probability(const marea_real *logits, size_t n, size_t token);

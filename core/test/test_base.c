@@ -77,6 +77,20 @@ static void test_random_known(void) {
   CHECK(block[2] == 0xa20bc7c6u && block[3] == 0x6d5451fdu);
 }
 
+/* Places among n tell the number they come from where n is near a power of two. */
+static void test_random_place(void) {
+  marea_stream numbers = marea_stream_new(3, 4), places[] = {numbers, numbers, numbers, numbers};
+  for (int i = 0; i < 1000; i++) {
+    uint64_t u = marea_stream_u64(&numbers);
+    CHECK(marea_stream_place(&places[0], 1) == 0);
+    CHECK(marea_stream_place(&places[1], (uint64_t)1 << 40) == u >> 24);
+    CHECK(marea_stream_place(&places[2], UINT64_MAX) == u - (u > 0));
+    uint64_t half = ((uint64_t)1 << 63) + 1; /* u/2 + u/2^64 */
+    CHECK(marea_stream_place(&places[3], half) == (u >> 1) + (u & u >> 63));
+  }
+  for (int i = 0; i < 4; i++) CHECK(places[i].position == numbers.position);
+}
+
 static void test_random_moments(void) {
   enum { N = 20000 };
   static marea_real x[N];
@@ -159,6 +173,7 @@ int main(void) {
   test_arena();
   test_arena_again();
   test_random_known();
+  test_random_place();
   test_random_moments();
   test_threads();
   test_files();

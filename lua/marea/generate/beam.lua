@@ -87,6 +87,12 @@ local function step(source, live, run)
   return next_live
 end
 
+--- Checks `length_penalty` and `penalty`.
+function beam.check_penalty(who, read)
+  options.number(who, "length_penalty", read.length_penalty)
+  options.choice(who, "penalty", read.penalty, { "length", "gnmt" })
+end
+
 local function check(read)
   for _, name in ipairs{ "width", "n_best", "max_length" } do
     read[name] = options.integer("generate.beam", name, read[name])
@@ -95,8 +101,7 @@ local function check(read)
     error(("generate.beam: n_best is %d, but only %d hypotheses are kept; make width at least as "
       .. "large"):format(read.n_best, read.width), 0)
   end
-  options.number("generate.beam", "length_penalty", read.length_penalty)
-  options.choice("generate.beam", "penalty", read.penalty, { "length", "gnmt" })
+  beam.check_penalty("generate.beam", read)
 end
 
 --- The best sequences; see marea.generate.beam.

@@ -69,6 +69,75 @@ local function yield_samples(source, read, sampler, stream)
   end
 end
 
+-- Options that only matter in one of the two ways to go on.
+local drawing = { "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "greedy" }
+local searching = { "length_penalty", "penalty" }
+
+local function refuse_others(who, read)
+  for _, name in ipairs(read.beam and drawing or searching) do
+    if read[name] ~= token_options[name] then
+      local message = read.beam
+        and "%s: %s is for drawing token by token, and a beam draws none; leave out beam or %s"
+        or "%s: %s belongs to beam search; give beam = a width as well, or leave out %s"
+      error(message:format(who, name, name), 0)
+    end
+  end
+  if read.greedy and read.temperature ~= 1 and read.temperature ~= 0 then
+    error(("%s: greedy takes the likeliest token, temperature = %s draws one; leave one of them "
+      .. "out"):format(who, tostring(read.temperature)), 0)
+  end
+end
+
+local function require_table(who, given)
+  if given == nil or type(given) == "table" and not getmetatable(given) then return end
+  error(("%s: the options must be a table such as { temperature = 0.5 }, got %s"):format(who,
+    options.show(given)), 0)
+end
+
+-- The options of `tokens`, checked, and the sampler.
+local function read_tokens(who, given)
+  require_table(who, given)
+  for _, name in ipairs{ "n_best", "width" } do
+    if given and given[name] ~= nil then
+      error(("%s: %s belongs to generate.beam; here beam = a width gives the best sequence"):format(who,
+        name), 0)
+    end
+  end
+  local read = options.read(who, given, token_options)
+  read.max_length = options.integer(who, "max_length", read.max_length, 0)
+  options.boolean(who, "greedy", read.greedy)
+  if read.beam then read.beam = options.integer(who, "beam", read.beam) end
+  refuse_others(who, read)
+  beam.check_penalty(who, read)
+  if read.greedy then read.temperature = 0 end
+  return read, read_rule(who, read)
+end
+
+-- As coroutine.wrap, without a place in front of messages.
+local function results(thread, ok, ...)
+  if ok then return ... end
+  coroutine.close(thread)
+  error((...), 0)
+end
+
+local function iterator(f)
+  local thread = coroutine.create(f)
+  return function() return results(thread, coroutine.resume(thread)) end
+end
+
+local function tokens(who, source, given)
+  local read, sampler = read_tokens(who, given)
+  source = sources.of(source)
+  sources.check_start(who, source, read)
+  if read.beam then return iterator(function() yield_beam(source, read) end) end
+  local stream = read.stream
+  if not stream then
+    stream = read.seed and ops.new_stream(options.integer(who, "seed", read.seed, math.mininteger), 0)
+      or ops.new_stream()
+  end
+  return iterator(function() yield_samples(source, read, sampler, stream) end)
+end
+
 --- Tokens one after another, as a coroutine: `for token, probability, state in generate.tokens(…)`.
 -- @tparam table|function source see above
 -- @tparam[opt] table given `prompt` ({}, ids) or `start` (an id) to begin with, `state` to go on from,
@@ -76,24 +145,13 @@ end
 -- likeliest, as `greedy = true` does), `top_k` (0: all), `top_p` (1), `min_p` (0),
 -- `repetition_penalty` (1; tokens of the prompt count), applied in the order penalty, temperature,
 -- top-k, top-p, min-p; `seed`: the same numbers each time, or `stream` (default: a new random
--- stream); or `beam` (a width) with `length_penalty`, `penalty` as for beam
+-- stream); or, instead of what draws, `beam` (a width) with `length_penalty`, `penalty` as for beam
 -- @treturn function an iterator: token, its probability by the model itself (at temperature 1), and
 -- the state after the tokens before it, from which generation can go on with this token as `start`
--- @raise when nothing is there to begin with, for options out of range, and for logits that are NaN
+-- @raise when nothing is there to begin with, for options out of range or of the other way to go on, for
+-- ids that the model does not read, and for logits that are NaN
 function generate.tokens(source, given)
-  local read = options.read("generate.tokens", given, token_options)
-  read.max_length = options.integer("generate.tokens", "max_length", read.max_length, 0)
-  if read.greedy then read.temperature = 0 end
-  local sampler = read_rule("generate.tokens", read)
-  source = sources.of(source)
-  sources.check_start("generate.tokens", read)
-  if read.beam then return coroutine.wrap(function() yield_beam(source, read) end) end
-  local stream = read.stream
-  if not stream then
-    stream = read.seed and ops.new_stream(options.integer("generate.tokens", "seed", read.seed,
-      math.mininteger), 0) or ops.new_stream()
-  end
-  return coroutine.wrap(function() yield_samples(source, read, sampler, stream) end)
+  return tokens("generate.tokens", source, given)
 end
 
 --- The likeliest sequences by beam search.
@@ -107,7 +165,7 @@ end
 function generate.beam(source, given)
   local read = options.read("generate.beam", given, beam.options)
   source = sources.of(source)
-  sources.check_start("generate.beam", read)
+  sources.check_start("generate.beam", source, read)
   return beam.search(source, read)
 end
 
@@ -132,8 +190,6 @@ function generate.sample(logits, stream, given)
   return read_rule("generate.sample", read):draw(sources.row(logits), stream, read.seen)
 end
 
-local text_options = { prompt = true, start = true, stop = true, tokenizer = true, n_best = true }
-
 --- Text that goes on from a prompt; of characters, words or sub-words, as the tokenizer has it.
 -- @tparam table|function source see above
 -- @tparam string prompt
@@ -141,21 +197,30 @@ local text_options = { prompt = true, start = true, stop = true, tokenizer = tru
 -- (default: the model's)
 -- @treturn string what was generated, without the prompt
 -- @treturn {integer,...} its ids
+-- @treturn table what the tokenizer reports of the prompt: words, unknown (those that it does not know,
+-- which are left out, or are its token for unknown ones) …
 -- @raise when the vocabulary lacks a mark, or the prompt gives no id
 function generate.text(source, prompt, given)
-  local texts = require "marea.generate.texts"
+  local texts, who = require "marea.generate.texts", "generate.text"
+  require_table(who, given)
   local read = {}
-  for name, value in pairs(given or {}) do if not text_options[name] then read[name] = value end end
-  given = given or {}
-  local tokenizer = given.tokenizer or type(source) == "table" and source.tokenizer or nil
-  texts.require_tokenizer("generate.text", tokenizer)
-  read.start = texts.mark("generate.text", tokenizer, "start", given.start)
-  read.stop = texts.marks("generate.text", tokenizer, "stop", given.stop)
-  read.prompt = texts.encode("generate.text", tokenizer, prompt)
-  if read.start then table.insert(read.prompt, 1, read.start) end
-  local ids = {}
-  for token in generate.tokens(source, read) do ids[#ids + 1] = token end
-  return texts.decode(tokenizer, ids), ids
+  for name, value in pairs(given or {}) do read[name] = value end
+  if read.prompt ~= nil then error(who .. ": the prompt is the second argument, not an option", 0) end
+  local tokenizer = read.tokenizer or type(source) == "table" and source.tokenizer or nil
+  read.tokenizer = nil
+  texts.require_tokenizer(who, tokenizer)
+  read.start = texts.mark(who, tokenizer, "start", read.start)
+  read.stop = texts.marks(who, tokenizer, "stop", read.stop)
+  local ids, report = texts.encode(who, tokenizer, prompt)
+  read.prompt = ids
+  if read.start then
+    table.insert(read.prompt, 1, read.start)
+  elseif #read.prompt == 0 then
+    texts.refuse_empty(who, prompt, report)
+  end
+  local written = {}
+  for token in tokens(who, source, read) do written[#written + 1] = token end
+  return texts.decode(tokenizer, written), written, report
 end
 
 return generate

@@ -60,6 +60,12 @@ function of_model:advance(tokens, given)
   return logits, new
 end
 
+-- The layer that reads the tokens; how many ids it knows, if that is told; how many have scores.
+local function sizes_of(stream)
+  local first, scores = stream.layers[1], stream.output:size(2)
+  return first, first.class_name == "Embedding" and first.input_dim or math.maxinteger, scores
+end
+
 --- The source that a model, an object or a function is.
 function sources.of(given)
   if type(given) == "function" then return setmetatable({ f = given }, of_function) end
@@ -72,6 +78,11 @@ function sources.of(given)
     local stream = stream_of(source, 1) -- refuses models that cannot stream now
     if not stream.ids then
       given:fail("generate: must begin with an Embedding, which reads tokens")
+    end
+    local reader, ids, scores = sizes_of(stream)
+    if ids < scores then
+      given:fail("generate: gives scores for the ids 0 to %d, but %s reads the ids 0 to %d; make them "
+        .. "as many", scores - 1, tostring(reader), ids - 1)
     end
     return source
   end
@@ -92,8 +103,29 @@ function sources.stop_set(stop)
   return set
 end
 
---- Raises unless there is a token to begin with.
-function sources.check_start(who, read)
+-- What a model knows of its tokens and states, before the first step.
+local function check_model(who, source, read)
+  local stream = stream_of(source, 1)
+  local reader, ids, scores = sizes_of(stream)
+  local function check(id, what, ...)
+    if id < 0 or id >= ids then
+      error(("%s: %s is %d, %s reads the ids 0 to %d"):format(who, what:format(...), id,
+        tostring(reader), ids - 1), 0)
+    end
+  end
+  for i, id in ipairs(read.prompt) do check(id, "item %d of the prompt", i) end
+  if read.start then check(read.start, "start") end
+  for id in pairs(sources.stop_set(read.stop)) do
+    if id < 0 or id >= scores then
+      error(("%s: the stop token %d never comes; %s gives scores for the ids 0 to %d"):format(who, id,
+        tostring(source.model), scores - 1), 0)
+    end
+  end
+  stream:restore_row(1, read.state)
+end
+
+--- Raises unless there is a token to begin with, and where a model does not know a token or a state.
+function sources.check_start(who, source, read)
   if read.prompt == nil then read.prompt = {} end
   if type(read.prompt) ~= "table" then
     error(("%s: prompt must be a list of ids, got %s"):format(who, options.show(read.prompt)), 0)
@@ -109,6 +141,11 @@ function sources.check_start(who, read)
   elseif #read.prompt == 0 then
     error(who .. ": there is nothing to begin with; give a prompt that is not empty, or start (the "
       .. "id of the start mark)", 0)
+  end
+  if getmetatable(source) == of_model then
+    check_model(who, source, read)
+  else
+    sources.stop_set(read.stop)
   end
 end
 

@@ -101,6 +101,10 @@ local function add_recurrent(stepper, layer, _, list)
   return true
 end
 
+function add.Softmax(stepper, _, bare)
+  return bare or stepper:activation("softmax")
+end
+
 for _, name in ipairs{ "SimpleRNN", "LSTM", "GRU", "SimpleGRU", "MinimalGatedUnit" } do
   add[name] = add_recurrent
 end
@@ -129,7 +133,7 @@ local function make_values(self, x)
   if #shape ~= 2 and shape[2] ~= 1 then
     error("stream: the model's output has no place for one step at a time", 0)
   end
-  self.output = ops.zeros{ self.batch, shape[#shape] }
+  self.output = y:reshape{ self.batch, shape[#shape] }:clone()
 end
 
 -- The states before the first step, of all sequences or one: those that were learned, else zeros.
@@ -180,18 +184,49 @@ local function check_model(model)
   end)
 end
 
--- The activation that the outputs come from, or nil.
-local function last_activation(layer)
-  if layer.graph then return last_activation(layer.outputs[1].node.layer) end
+-- The layer that the outputs come from.
+local function last_layer(layer)
+  if layer.graph then return last_layer(layer.outputs[1].node.layer) end
   if layer.layers then
     local last = #layer.layers
     while last > 1 and silent[layer.layers[last].class_name] do last = last - 1 end
-    return last_activation(layer.layers[last])
+    return last_layer(layer.layers[last])
   end
-  if layer.class_name == "TimeDistributed" then return last_activation(layer.layer) end
+  return layer.class_name == "TimeDistributed" and last_layer(layer.layer) or layer
+end
+
+-- Its activation, or nil.
+local function activation_of(layer)
   if layer.class_name == "Softmax" then return "softmax" end
   if layer.class_name == "Elman" then return layer.g2 end
   return layer:state_count() == 0 and layer.activation or nil
+end
+
+local gives_scores = { Dense = true, TiedDense = true, SampledSoftmax = true }
+
+-- Whether the first outputs are probabilities.
+local function are_probabilities(output)
+  local sum = 0
+  for _, p in ipairs(output:select(1, 1):totable()) do
+    if p < 0 then return false end
+    sum = sum + p
+  end
+  return math.abs(sum - 1) < 1e-5
+end
+
+-- Raises for outputs that are no logits. What a layer of one's own does, or one behind a softmax,
+-- the numbers tell.
+local function check_logits(self, model, last)
+  local activation = activation_of(last)
+  if activation and activation ~= "softmax" and activation ~= "linear"
+    and activation ~= "log_softmax" then
+    model:fail("stream: ends in %s, which gives no logits; it must end in softmax or without an "
+      .. "activation", options.show(activation))
+  end
+  if not self.bare and not gives_scores[last.class_name] and are_probabilities(self.output) then
+    model:fail("stream: ends in %s, whose outputs are probabilities, not logits; end in a Dense, or "
+      .. "in an activation \"softmax\", which can be left out", tostring(last))
+  end
 end
 
 --- A stream of a built model; a method of models.
@@ -203,18 +238,15 @@ end
 function Stream.stream(model, given)
   local read = options.read("stream", given, { batch = 1, logits = false })
   check_model(model)
-  local self = setmetatable({ batch = options.integer("stream", "batch", read.batch), values = {},
-    layers = flatten(model, {}), holders = states.holders(model, {}), model = model }, Stream)
+  local self = setmetatable({ batch = options.integer("stream", "batch", read.batch),
+    values = {}, places = {}, layers = flatten(model, {}), holders = states.holders(model, {}),
+    model = model }, Stream)
   if #self.layers == 0 then model:fail("stream: has no layer that computes") end
-  local activation = last_activation(model)
-  self.bare = options.boolean("stream", "logits", read.logits) and activation == "softmax"
-  if read.logits and activation and activation ~= "softmax" and activation ~= "linear"
-    and activation ~= "log_softmax" then
-    model:fail("stream: ends in %s, which gives no logits; it must end in softmax or without an "
-      .. "activation", options.show(activation))
-  end
+  local last, logits = last_layer(model), options.boolean("stream", "logits", read.logits)
+  self.bare = logits and activation_of(last) == "softmax"
   local x, features = trial_input(self, model)
   make_values(self, x)
+  if logits then check_logits(self, model, last) end
   begin(self)
   self.features = features
   self.stepper = compile(self, features)
@@ -306,25 +338,50 @@ function Stream:state()
   return states.new(self.values):keep()
 end
 
+-- The layer whose state stands at each place, and the shape for so many sequences.
+local function places(self, count)
+  local list = self.places[count] or {}
+  if self.places[count] then return list end
+  for _, layer in ipairs(self.holders) do
+    for _ = 1, layer:state_count() do
+      local shape = self.values[#list + 1]:shape()
+      shape[1] = count
+      list[#list + 1] = { layer = tostring(layer), shape = weights.shape_text(shape) }
+    end
+  end
+  self.places[count] = list
+  return list
+end
+
+local function refuse_count(state, expected)
+  local came = type(state) == "table" and #state .. " tensors" or options.show(state)
+  local names = {}
+  for i, place in ipairs(expected) do names[i] = place.layer .. " " .. place.shape end
+  error(("stream: the state holds %s, the model has %d: %s"):format(came, #expected,
+    table.concat(names, ", ")), 0)
+end
+
 local function check_state(self, state, count)
-  if type(state) ~= "table" or #state ~= #self.values then
-    error(("stream: the state holds %s, the model has %d"):format(
-      type(state) == "table" and #state .. " tensors" or options.show(state), #self.values), 0)
-  end
+  local expected = places(self, count)
+  if type(state) ~= "table" or #state ~= #expected then refuse_count(state, expected) end
   for i, tensor in ipairs(state) do
-    local shape = self.values[i]:shape()
-    shape[1] = count
-    local wanted = weights.shape_text(shape)
     local came = ops.is_tensor(tensor) and weights.shape_text(tensor:shape()) or options.show(tensor)
-    if came ~= wanted then error(("stream: state %d is %s, expected %s"):format(i, came, wanted), 0) end
+    if came ~= expected[i].shape then
+      error(("stream: state %d is %s, expected %s, as %s has it"):format(i, came, expected[i].shape,
+        expected[i].layer), 0)
+    end
   end
+end
+
+local function is_beginning(state)
+  return state == nil or type(state) == "table" and #state == 0
 end
 
 --- Goes back, or to another sequence: takes over a state; nil: as at the beginning, zeros or the
 -- learned initial states.
 -- @tparam State|nil state of as many sequences
 function Stream:restore(state)
-  if state == nil or #state == 0 then
+  if is_beginning(state) then
     begin(self)
     return self
   end
@@ -337,7 +394,7 @@ end
 -- @tparam integer row from 1
 -- @tparam State|nil state
 function Stream:restore_row(row, state)
-  if not state or #state == 0 then
+  if is_beginning(state) then
     begin(self, row)
   else
     check_state(self, state, 1)

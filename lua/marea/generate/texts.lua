@@ -45,12 +45,23 @@ function texts.marks(who, tokenizer, name, marks)
 end
 
 --- The ids of one text.
+-- @treturn {integer,...}
+-- @treturn table the tokenizer's report: words, unknown …
 function texts.encode(who, tokenizer, text)
   if type(text) ~= "string" then
     error(("%s: the prompt must be a text, got %s"):format(who, options.show(text)), 0)
   end
-  if text == "" then return {} end
-  return tokenizer:encode_sequences({ text }):totable()[1]
+  local sequences, report = tokenizer:encode_sequences{ text }
+  return text == "" and {} or sequences:totable()[1], report -- nothing around an empty text
+end
+
+--- Raises for a prompt that gave no id.
+function texts.refuse_empty(who, text, report)
+  if text == "" then
+    error(who .. ": there is nothing to begin with; give a prompt that is not empty, or start", 0)
+  end
+  error(("%s: there is nothing to begin with; the vocabulary has none of the %d tokens of the prompt %q")
+    :format(who, report.words or 0, text), 0)
 end
 
 --- The text of ids.

@@ -1,9 +1,10 @@
 --- Weights under other names and in another layout: what the rooms of PyTorch and Keras share.
 --
 -- A plan is a list of parts, one for a layer:
--- `{ label, wanted = { foreign name → tensor }, optional = { foreign name → true }, take }`, where
--- `wanted` holds the layer's weights as the other side writes them, and `take(found)` turns tensors
--- of those names and shapes into a list of { tensor of the layer, new values }.
+-- `{ label, path, wanted = { foreign name → tensor }, optional = { foreign name → true }, take }`,
+-- where `path` is the one that `map` takes, `wanted` holds the layer's weights as the other side
+-- writes them, and `take(found)` turns tensors of those names and shapes into a list of { tensor of
+-- the layer, new values }.
 -- @module marea.interop.exchange
 local files = require "marea.interop.files"
 local ops = require "marea.ops"
@@ -84,9 +85,10 @@ function exchange.save(who, plan, path, format, texts)
   return files.write(who, path, tensors, texts, format)
 end
 
--- Moves what one part needs from the file's tensors to `found`; problems go to the lists.
+-- Moves what one part needs from the file's tensors to `found`; problems go to the lists. The
+-- second result: whether a name is missing.
 local function find(part, tensors, report)
-  local found, whole = {}, true
+  local found, whole, missing = {}, true, false
   local names = {}
   for name in pairs(part.wanted) do names[#names + 1] = name end
   table.sort(names)
@@ -95,7 +97,7 @@ local function find(part, tensors, report)
     tensors[name] = nil
     if not tensor then
       if not (part.optional and part.optional[name]) then
-        whole = false
+        whole, missing = false, true
         table.insert(report.missing, ("%s %s, for %s"):format(name, wanted, part.label))
       end
     elseif weights.shape_text(tensor:shape()) ~= wanted then
@@ -106,7 +108,7 @@ local function find(part, tensors, report)
       found[name] = ops.as_real(tensor)
     end
   end
-  return whole and found
+  return whole and found, missing
 end
 
 local function listed(what, list)
@@ -116,23 +118,31 @@ local function listed(what, list)
   return what .. ": " .. table.concat(shown, "; ")
 end
 
-local function complaint(who, path, report)
+-- Names that are only different ones: a second model in one process has lstm_1, dense_1.
+local function map_hint(example, report)
+  if not example or #report.unexpected == 0 then return nil end
+  return ("if only the names differ, give the file's: map = { [%q] = \"…\" }"):format(example)
+end
+
+local function complaint(who, path, report, example)
   local parts = { listed("missing", report.missing) }
   parts[#parts + 1] = listed("of another shape", report.misfits)
   parts[#parts + 1] = listed("unexpected", report.unexpected)
+  parts[#parts + 1] = map_hint(example, report)
   return ("%s: %q does not fit the model; %s"):format(who, path, table.concat(parts, ". "))
 end
 
 --- Fills the layers of a plan from tensors of a file. Nothing changes unless everything fits; with
--- strict = false whatever fits is taken, layer by layer.
+-- strict = false whatever fits is taken, layer by layer, and one layer must.
 -- @tparam table tensors name → tensor; emptied
 -- @treturn table|nil { loaded (layers), missing, misfits, unexpected (lists of texts) }, or nil and
 -- a message that lists them
 function exchange.load(who, plan, tensors, path, strict)
   local report = { loaded = 0, missing = {}, misfits = {}, unexpected = {}, notes = plan.notes }
-  local changes = {}
+  local changes, strange = {}, nil
   for _, part in ipairs(plan) do
-    local found = find(part, tensors, report)
+    local found, missing = find(part, tensors, report)
+    if missing then strange = strange or part.path end
     if found then
       report.loaded = report.loaded + 1
       local own, message = part.take(found)
@@ -143,7 +153,9 @@ function exchange.load(who, plan, tensors, path, strict)
   for name in pairs(tensors) do table.insert(report.unexpected, name) end
   table.sort(report.unexpected)
   local clean = #report.missing + #report.misfits + #report.unexpected == 0
-  if strict and not clean then return nil, complaint(who, path, report) end
+  if not clean and (strict or report.loaded == 0) then
+    return nil, complaint(who, path, report, strange)
+  end
   for _, change in ipairs(changes) do change[1]:assign_(change[2]) end
   return report
 end

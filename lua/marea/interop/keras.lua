@@ -10,6 +10,10 @@
 -- model's name in front is found and ignored. `numpy.savez("w.npz", *model.get_weights())`, which
 -- has no names, is read in the order of `get_weights`. A `.weights.h5` file is refused with that
 -- hint.
+--
+-- Layers that Keras does not have (SimpleGRU, MinimalGatedUnit, Elman, CRF, AttentionPooling1D,
+-- TiedDense …) raise an error that names them, as do options of recurrent layers that Keras lacks.
+-- Layers of one's own keep the names of their weights: Keras's counterpart is one's own as well.
 -- @module marea.interop.keras
 local exchange = require "marea.interop.exchange"
 local files = require "marea.interop.files"
@@ -21,8 +25,25 @@ local keras = {}
 -- A recurrent layer's weights belong to its cell.
 local cells = { SimpleRNN = "simple_rnn_cell", GRU = "gru_cell", LSTM = "lstm_cell" }
 
-local function part_of(layer, prefix)
-  local part, own = { label = tostring(layer), wanted = {} }, {}
+-- Layers with weights that both sides have.
+local shared = {}
+for name in ([[Embedding Dense Conv1D SimpleRNN GRU LSTM BatchNormalization LayerNormalization
+  RMSNormalization PReLU Attention AdditiveAttention MultiHeadAttention]]):gmatch("%S+") do
+  shared[name] = true
+end
+
+local function check(who, layer)
+  if getmetatable(layer).builtin and not shared[layer.class_name] then
+    error(("%s: %s: Keras has no %s"):format(who, tostring(layer), layer.class_name), 0)
+  end
+  local strange = cells[layer.class_name] and strange_option(layer)
+  if strange then
+    error(("%s: %s: option %s has no counterpart in Keras"):format(who, tostring(layer), strange), 0)
+  end
+end
+
+local function part_of(layer, prefix, path)
+  local part, own = { label = tostring(layer), path = path, wanted = {} }, {}
   local cell = cells[layer.class_name] and cells[layer.class_name] .. "/" or ""
   for _, entry in ipairs(layer.weight_list) do
     local name = (prefix == "" and "" or prefix .. "/") .. cell .. entry.name
@@ -51,17 +72,15 @@ end
 local function plan_of(who, model, map)
   local plan, known = { notes = {} }, {}
   exchange.each(model, {}, function(layer, path)
-    local strange = cells[layer.class_name] and strange_option(layer)
-    if strange then
-      error(("%s: %s: option %s has no counterpart in Keras"):format(who, tostring(layer), strange), 0)
-    end
-    plan[#plan + 1] = part_of(layer, renamed(path, map, known))
+    check(who, layer)
+    plan[#plan + 1] = part_of(layer, renamed(path, map, known), path)
   end)
   exchange.check_map(who, map, known)
   return plan
 end
 
--- The part of all names before the first "/", when they have it in common and the plan has not.
+-- Without the part of all names before the first "/", when they have it in common and only then fit
+-- the plan.
 local function without_model(tensors, plan)
   local common
   for name in pairs(tensors) do
@@ -69,14 +88,16 @@ local function without_model(tensors, plan)
     if not first or (common and first ~= common) then return tensors end
     common = first
   end
+  if not common then return tensors end
+  local bare, fits = {}, false
+  for name, tensor in pairs(tensors) do bare[name:sub(#common + 2)] = tensor end
   for _, part in ipairs(plan) do
     for name in pairs(part.wanted) do
-      if not common or tensors[name] then return tensors end
+      if tensors[name] then return tensors end
+      fits = fits or bare[name] ~= nil
     end
   end
-  local bare = {}
-  for name, tensor in pairs(tensors) do bare[name:sub(#common + 2)] = tensor end
-  return bare
+  return fits and bare or tensors
 end
 
 -- arr_0, arr_1, … get the names of the weights in their order.
@@ -100,6 +121,7 @@ end
 -- @tparam string path ends in .safetensors or .npz
 -- @tparam[opt] table given `map` (path of a layer → its name in Keras), `format`
 -- @treturn boolean|nil true, or nil and a message when the file cannot be written
+-- @raise when a layer has no counterpart in Keras
 function keras.save(model, path, given)
   local who = "keras.save"
   local read = exchange.read_options(who, given)
@@ -114,7 +136,9 @@ end
 -- @tparam[opt] table given `map`, `format`; `strict = false` takes the layers that fit and leaves
 -- the others as they are
 -- @treturn table|nil { loaded, missing, misfits, unexpected }, or nil and a message: a file that is
--- missing or broken, or the names and shapes that do not fit
+-- missing or broken, or the names and shapes that do not fit (with strict = false: when no layer
+-- fits)
+-- @raise when a layer has no counterpart in Keras
 function keras.load(model, path, given)
   local who = "keras.load"
   local read = exchange.read_options(who, given)

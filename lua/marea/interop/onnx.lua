@@ -12,11 +12,11 @@
 -- out.
 --
 -- Exported are Sequential and Model (several inputs and outputs, shared layers) of Embedding,
--- Masking, SimpleRNN, GRU, LSTM (states and initial states too), Bidirectional, Dense, Activation,
--- TiedDense, Conv1D, pooling, the attention layers, the normalisations, merging layers except Dot,
--- Flatten, Reshape, Permute, RepeatVector, Cropping1D, ZeroPadding1D, UpSampling1D, TimeDistributed
--- of layers that work on the last axis. Any other is named and refused, among them layers of one's
--- own, Lambda, CRF and cells that ONNX does not have.
+-- Masking, SimpleRNN, GRU, LSTM (states; initial states, given or learned), Bidirectional, Dense,
+-- Activation, TiedDense, Conv1D, pooling, the attention layers, the normalisations, merging layers
+-- except Dot, Flatten, Reshape, Permute, RepeatVector, Cropping1D, ZeroPadding1D, UpSampling1D,
+-- TimeDistributed of layers that work on the last axis. Any other is named and refused, among them
+-- layers of one's own, Lambda, CRF and cells that ONNX does not have.
 --
 -- Source: ONNX's operator documentation, sets 17 to 22.
 -- @module marea.interop.onnx
@@ -86,19 +86,17 @@ function containers.TimeDistributed(g, layer, x)
   return { { value = emit(g, inner, { value = x.value })[1].value, mask = x.mask } }
 end
 
-local function find(layer)
+local function maker_of(layer)
   local class = layer.class_name
   -- A class of one's own cannot have the name of one of the library's.
   return containers[class] or windows[class] or attention[class] or layers[class]
+    or refuse(layer, "ONNX files cannot hold layers of the class %s (marea.interop.onnx lists "
+      .. "those that can be exported)", class)
 end
 
 -- The values that a layer gives for those it gets.
 function emit(g, layer, x, states, call)
-  local make = find(layer)
-  if not make then
-    refuse(layer, "ONNX files cannot hold layers of the class %s (marea.interop.onnx lists those "
-      .. "that can be exported)", layer.class_name)
-  end
+  local make = maker_of(layer)
   if layer.masking == "refuse" and x.mask then
     refuse(layer, "cannot respect the mask of its input; %s", layer.mask_hint)
   end
@@ -141,6 +139,9 @@ function inputs_of(model)
       end
     end
     return list
+  end
+  if type(model.input_shape[1]) == "table" then
+    refuse(model, "takes several inputs; make it part of a marea.Model, which names them")
   end
   local ids, first = takes_ids(model), model.layers and model.layers[1]
   local sizes = table.move(model.input_shape, 1, #model.input_shape, 1, {})
@@ -212,6 +213,7 @@ end
 -- The file --------------------------------------------------------------------------------------
 
 local function build_graph(model, read)
+  maker_of(model) -- what ONNX does not have may have other inputs than those known here
   local g = Graph.new(read.opset)
   g.post = read.padding == "post"
   local list = inputs_of(model)

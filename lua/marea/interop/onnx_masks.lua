@@ -39,11 +39,16 @@ function masks.counts(g, mask)
   end)
 end
 
+--- Whether a row has a visible step: (B, 1) booleans.
+function masks.some(g, mask)
+  return once(mask, "some", function()
+    return g:node("Greater", { masks.counts(g, mask), g:ints(0) })
+  end)
+end
+
 --- 1 for rows with a visible step, else 0: (B, 1) floats.
 function masks.any(g, mask)
-  return once(mask, "some", function()
-    return g:cast(g:node("Greater", { masks.counts(g, mask), g:ints(0) }), "float")
-  end)
+  return once(mask, "any_step", function() return g:cast(masks.some(g, mask), "float") end)
 end
 
 -- Operators want at least one step; what comes of it is hidden afterwards.

@@ -14,17 +14,18 @@ local recurrent = {}
 local cells = { rnn = "RNN", gru = "GRU", gru_before = "GRU", simple_gru_x = "GRU", lstm = "LSTM",
   lstm_coupled = "LSTM" }
 
--- W, R, B and P of one direction or two, and the attributes that belong to them.
+-- W, R, B, P and learned initial states of one direction or two, and the attributes that belong to
+-- them.
 local function weights_of(g, copies)
   return g:once(copies[1], function()
-    local lists, attributes = { W = {}, R = {}, B = {}, P = {} }, nil
+    local lists, attributes = { W = {}, R = {}, B = {}, P = {}, initial_h = {}, initial_c = {} }, nil
     for i, layer in ipairs(copies) do
       local theirs
       theirs, attributes = convert.export(layer, "onnx")
       for name, list in pairs(lists) do list[i] = theirs[name] end
     end
     local names = {}
-    for _, name in ipairs{ "W", "R", "B", "P" } do
+    for _, name in ipairs{ "W", "R", "B", "P", "initial_h", "initial_c" } do
       local list = lists[name]
       names[name] = list[1] and g:floats(name, ops.stack(list, 1)) or ""
     end
@@ -45,7 +46,8 @@ local function attributes_of(copies, own, refuse)
 end
 
 -- Forms that the operators have; marea.nn.convert refuses those peepholes that they have not.
-local taken = { peephole = true, coupled = true, update = true, candidate = true }
+local taken = { peephole = true, coupled = true, update = true, candidate = true,
+  learn_initial_state = true }
 
 local function check(layer, refuse)
   if not cells[layer.cell] then refuse(layer, "ONNX has no such cell") end
@@ -60,11 +62,33 @@ local function check(layer, refuse)
   end
 end
 
+-- Initial states that were given, of all directions, as (dirs, B, u).
+local function given_states(g, copies, states)
+  local count, list = #states // #copies, {}
+  for i = 1, count do
+    local parts = {}
+    for d = 1, #copies do parts[d] = g:unsqueeze(states[(d - 1) * count + i].value, 0) end
+    list[i] = #parts == 1 and parts[1] or g:node("Concat", parts, { axis = 0 })
+  end
+  return list
+end
+
+-- Learned ones, repeated for each row of x (B, T, D); none where nothing was learned.
+local function learned_states(g, names, x)
+  if names.initial_h == "" then return {} end
+  local batch = g:node("Slice", { g:node("Shape", { x }), g:ints{ 0 }, g:ints{ 1 } })
+  local sizes = g:node("Concat", { g:ints{ 1 }, batch, g:ints{ 1 } }, { axis = 0 })
+  local list = { g:node("Expand", { names.initial_h, sizes }) }
+  if names.initial_c ~= "" then list[2] = g:node("Expand", { names.initial_c, sizes }) end
+  return list
+end
+
 -- The operator over x (B, T, D) for copies in one direction or both; gives Y (T, dirs, B, u), Y_h
--- and Y_c (dirs, B, u).
-local function operator(g, copies, x, mask, initial, direction, refuse)
-  local first = copies[1]
+-- and Y_c (dirs, B, u), and as `initial` what the states began with, if not zeros.
+local function operator(g, copies, x, mask, states, direction, refuse)
+  local first, initial = copies[1], states and given_states(g, copies, states)
   local weights = weights_of(g, copies)
+  initial = initial or learned_states(g, weights.names, x)
   local attributes = attributes_of(copies, weights.attributes, refuse)
   attributes.direction = direction
   if mask then x = masks.gather(g, mask, x) end
@@ -72,21 +96,30 @@ local function operator(g, copies, x, mask, initial, direction, refuse)
   local inputs = { g:transpose(x, 1, 0, 2), names.W, names.R, names.B,
     mask and masks.lengths(g, mask) or "", initial[1] or "", initial[2] or "", names.P }
   while inputs[#inputs] == "" do inputs[#inputs] = nil end
-  local outputs = { g:name("Y"), g:name("Y_h") }
+  local outputs = { g:name("Y"), g:name("Y_h"), initial = initial }
   if cells[first.cell] == "LSTM" then outputs[3] = g:name("Y_c") end
   g:node(cells[first.cell], inputs, attributes, outputs)
   return outputs
 end
 
--- What the layer of one direction gives: its sequence or last output, then its states.
+-- What the layer of one direction gives: its sequence or last output, then its states. Without a
+-- visible step the output is zero, and the states are those that it began with.
 local function results_of(g, layer, outputs, at, mask)
-  local function state(name)
-    local value = g:node("Gather", { name, g:ints(at) }, { axis = 0 })
+  local function of_direction(name) return g:node("Gather", { name, g:ints(at) }, { axis = 0 }) end
+  local function visible(value)
     return mask and g:node("Mul", { value, masks.any(g, mask) }) or value
   end
   local results = {}
-  for i = 2, #outputs do results[i] = state(outputs[i]) end
-  results[1] = results[2]
+  for i = 2, #outputs do
+    local value, initial = of_direction(outputs[i]), outputs.initial[i - 1]
+    if mask and initial then
+      results[1] = results[1] or visible(value)
+      results[i] = g:node("Where", { masks.some(g, mask), value, of_direction(initial) })
+    else
+      results[i] = visible(value)
+      results[1] = results[1] or results[i]
+    end
+  end
   if layer.return_sequences then
     local y = g:node("Gather", { outputs[1], g:ints(at) }, { axis = 1 })
     y = g:transpose(y, 1, 0, 2)
@@ -95,19 +128,6 @@ local function results_of(g, layer, outputs, at, mask)
     results[1] = y
   end
   return results
-end
-
-local function initial_states(g, layers, states, mask, refuse)
-  if not states then return {} end
-  if mask then refuse(layers[1], "initial states beside a mask are not exported") end
-  local count = #states // #layers
-  local list = {}
-  for i = 1, count do
-    local parts = {}
-    for d = 1, #layers do parts[d] = g:unsqueeze(states[(d - 1) * count + i].value, 0) end
-    list[i] = #parts == 1 and parts[1] or g:node("Concat", parts, { axis = 0 })
-  end
-  return list
 end
 
 local function as_values(layer, results, mask)
@@ -126,8 +146,7 @@ end
 -- @tparam[opt] table states initial ones
 function recurrent.layer(g, layer, x, refuse, states)
   check(layer, refuse)
-  local initial = initial_states(g, { layer }, states, x.mask, refuse)
-  local outputs = operator(g, { layer }, x.value, x.mask, initial,
+  local outputs = operator(g, { layer }, x.value, x.mask, states,
     layer.go_backwards and "reverse" or "forward", refuse)
   return as_values(layer, results_of(g, layer, outputs, 0, x.mask), x.mask)
 end
@@ -136,6 +155,7 @@ end
 local function pair(a, b)
   return a.cell == b.cell and a.units == b.units and not a.go_backwards and b.go_backwards
     and (a.bias == nil) == (b.bias == nil) and (a.peephole_i == nil) == (b.peephole_i == nil)
+    and a.learn_initial_state == b.learn_initial_state
 end
 
 local merges = { concat = "Concat", sum = "Add", mul = "Mul", ave = "Add" }
@@ -149,15 +169,14 @@ end
 local function both_directions(g, layer, x, refuse, states)
   local forward, backward = layer.forward, layer.backward
   if pair(forward, backward) then
-    local initial = initial_states(g, { forward, backward }, states, x.mask, refuse)
-    local outputs = operator(g, { forward, backward }, x.value, x.mask, initial, "bidirectional",
+    local outputs = operator(g, { forward, backward }, x.value, x.mask, states, "bidirectional",
       refuse)
     return results_of(g, forward, outputs, 0, x.mask), results_of(g, backward, outputs, 1, x.mask)
   end
   if states then refuse(layer, "initial states of two different copies are not exported") end
   local results = {}
   for i, copy in ipairs{ forward, backward } do
-    local outputs = operator(g, { copy }, x.value, x.mask, {},
+    local outputs = operator(g, { copy }, x.value, x.mask, nil,
       copy.go_backwards and "reverse" or "forward", refuse)
     results[i] = results_of(g, copy, outputs, 0, x.mask)
   end

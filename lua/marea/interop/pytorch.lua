@@ -52,9 +52,9 @@ local function pairs_of(rule, layer, own, list)
   return list
 end
 
-local function part_of(rule, layer, prefix, tail)
+local function part_of(rule, layer, path, prefix, tail)
   local dotted = prefix == "" and "" or prefix .. "."
-  local part = { label = tostring(layer), wanted = {}, optional = {} }
+  local part = { label = tostring(layer), path = path, wanted = {}, optional = {} }
   for suffix, tensor in pairs(rule.save(layer, tail)) do part.wanted[dotted .. suffix] = tensor end
   for _, suffix in ipairs(rule.optional or {}) do part.optional[dotted .. suffix] = true end
   function part.take(found)
@@ -77,7 +77,7 @@ local function plan_of(who, model, map)
       tail = "_l" .. (levels[prefix] or 0)
       levels[prefix] = (levels[prefix] or 0) + 1
     end
-    plan[#plan + 1] = part_of(rule, layer, prefix, tail)
+    plan[#plan + 1] = part_of(rule, layer, path, prefix, tail)
     local note = rule.note and rule.note(layer)
     if note then table.insert(plan.notes, tostring(layer) .. ": " .. note) end
   end)
@@ -110,7 +110,8 @@ end
 -- @tparam[opt] table given `map`, `format`; `strict = false` takes the layers that fit and leaves
 -- the others as they are
 -- @treturn table|nil { loaded, missing, misfits, unexpected, notes }, or nil and a message: a file
--- that is missing or broken, or the names and shapes that do not fit
+-- that is missing or broken, or the names and shapes that do not fit (with strict = false: when no
+-- layer fits)
 -- @raise when a layer has no counterpart in PyTorch
 function pytorch.load(model, path, given)
   local who = "pytorch.load"

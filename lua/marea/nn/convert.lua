@@ -13,7 +13,8 @@
 --   added when they come in. GRU with reset_after alone.
 -- - "onnx": W (G u, D), R (G u, u), B (2 G u), P (3u), of one direction; gates i, o, f, c and z, r, h.
 --   `export` returns the attributes as its second value: hidden_size, and linear_before_reset,
---   input_forget and the activations where they matter. A simple GRU whose candidate sees x is a GRU
+--   input_forget and the activations where they matter. Learned initial states are initial_h and
+--   initial_c (1, u), to be repeated for each sequence. A simple GRU whose candidate sees x is a GRU
 --   whose reset gate has nothing to multiply.
 -- - "slides": a matrix W_g (u, u + D) over [h, x] and b_g (u) for each gate g; z writes; with their
 --   peepholes W_g (u, 2u) over [h, c].
@@ -121,7 +122,9 @@ local function refuse_forms(layer, layout, allowed)
       layer:fail("%s has no %s in its layout", layout, name)
     end
   end
-  if layer.learn_initial_state then layer:fail("%s has no learned initial state", layout) end
+  if layer.learn_initial_state and not allowed.learn_initial_state then
+    layer:fail("%s has no learned initial state", layout)
+  end
 end
 
 -- Layouts: export(layer, own) and import(layer, theirs) -----------------------------------------------
@@ -200,7 +203,7 @@ layouts.onnx = {
   update = "keep",
   check = function(layer)
     if not onnx_order[layer.cell] then layer:fail("ONNX has no such cell") end
-    refuse_forms(layer, "ONNX", { peephole = true })
+    refuse_forms(layer, "ONNX", { peephole = true, learn_initial_state = true })
     local looks = layer.looks
     if looks and (looks.form ~= "diagonal" or looks.output ~= "new" or looks.inputs ~= "xhc") then
       layer:fail("ONNX's peepholes are diagonal, beside x, with o on the new cell state")
@@ -214,7 +217,8 @@ layouts.onnx = {
   export = function(layer, own)
     local order = onnx_order[layer.cell]
     local theirs = { W = turned(reorder(layer, own.kernel, order)),
-      R = turned(reorder(layer, own.recurrent_kernel, order)), P = onnx_peepholes(layer, own) }
+      R = turned(reorder(layer, own.recurrent_kernel, order)), P = onnx_peepholes(layer, own),
+      initial_h = own.initial_h, initial_c = own.initial_c }
     if layer.cell == "simple_gru_x" then -- the candidate sees no h
       theirs.R = ops.concat({ ops.narrow(theirs.R, 1, 1, 2 * layer.units),
         ops.zeros{ layer.units, layer.units } }, 1)
@@ -233,7 +237,8 @@ layouts.onnx = {
   import = function(layer, theirs)
     local order, units = onnx_order[layer.cell], layer.units
     local own = { kernel = restore(layer, "W", turned(theirs.W), order),
-      recurrent_kernel = restore(layer, "R", turned(theirs.R), order) }
+      recurrent_kernel = restore(layer, "R", turned(theirs.R), order),
+      initial_h = theirs.initial_h, initial_c = theirs.initial_c }
     if layer.cell == "simple_gru_x" then
       refuse_numbers(layer, "R", ops.narrow(theirs.R, 1, 2 * units + 1, units), "h")
     end
