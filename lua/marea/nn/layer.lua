@@ -41,10 +41,14 @@ Layer.takes_list = false
 --- Names of options in a call that only this class knows; `call` finds them in its last argument.
 Layer.call_options = {}
 
---- What a class does with a mask: "pass" (each step by itself; the mask goes on), "consume" (uses
--- it; nothing goes on) or "refuse" (cannot respect it: an error with `mask_hint`).
+--- What a class does with a mask: "pass" (the mask goes on), "consume" (uses it; nothing goes on) or
+-- "refuse" (cannot respect it: an error with `mask_hint`).
 Layer.masking = "refuse"
 Layer.mask_hint = 'declare masking = "pass" or "consume" in the class if it can'
+
+--- Whether each step of the output hangs on its own step of the input alone, so that a sequence can come
+-- in pieces (streams, states as values, generation, tbptt). A class of one's own says so.
+Layer.stepwise = false
 
 --- Options of every layer.
 Layer.options = { name = options.optional, trainable = true }

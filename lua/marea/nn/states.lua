@@ -127,7 +127,7 @@ for name in ([[Input Embedding Masking Dense TiedDense SampledSoftmax Activation
 end
 
 local function is_stepwise(layer)
-  if layer.stepwise ~= nil and layer.stepwise ~= false then return true end
+  if layer.stepwise then return true end
   local known = getmetatable(layer).builtin and stepwise[layer.class_name]
   return known == true or known and known(layer) or false
 end

@@ -159,8 +159,8 @@ end
 --- Forecasts what follows a history.
 -- @tparam[opt] integer horizon steps (the forecaster's own)
 -- @tparam[opt] table given `history` (a Series with the last lookback rows at least; the end of the
--- training part), `known` (a Series with the known columns of the steps to come), `level` (0.8) of
--- the interval; `paths` 500 and `seed` 1 of the residual bootstrap
+-- training part), `known` (of the steps to come: a Series, whose rows are found by date, or
+-- { name = list }), `level` (0.8) of the interval; `paths` 500 and `seed` 1 of the residual bootstrap
 -- @treturn Forecast { dates, names, mean, low, high (H lists of C), level }; it can be printed
 function methods:forecast(horizon, given)
   require_fitted(self, "forecast")
