@@ -27,10 +27,10 @@ local function mean_of(list)
   return sum / #list
 end
 
--- Trains a forecaster with each of `count` seeds and judges it on the test part: lists of RMSE, MAE and
--- coverage, the last forecaster and its scores.
+-- Trains a forecaster with each of `count` seeds and judges it on the test part: lists of RMSE, MAE,
+-- coverage and forecasts, the last forecaster and its scores.
 local function judge(make, train, test, given, count)
-  local lists, forecaster, scores = { rmse = {}, mae = {}, coverage = {} }, nil, nil
+  local lists, forecaster, scores = { rmse = {}, mae = {}, coverage = {}, predicted = {} }, nil, nil
   for seed = 1, count or seeds do
     forecaster = make(seed)
     forecaster:fit(train)
@@ -51,21 +51,22 @@ local function usual(seed)
     model = function() return marea.Sequential{ nn.LSTM{ 4 }, nn.Dense{ 1 } } end }
 end
 
-local errors, forecaster, scores = judge(usual, train, test, nil, math.min(seeds, 5))
-errors = errors.rmse
+local usual_ones, forecaster, scores = judge(usual, train, test, nil, math.min(seeds, 5))
 print(forecaster.report)
 print(scores)
 
 -- How far the forecasts are from the month before, and from the month they are for.
-local naive = timeseries.metrics.rmse(scores.predicted:reshape{ -1 },
-  timeseries.windows(series:slice(train.rows, series.rows - 1), { lookback = 1, horizon = 1 }).count
-    and marea.tensor(table.move(series:column(1), train.rows, series.rows - 1, 1, {})))
+local month_before = marea.tensor(table.move(series:column(1), train.rows, series.rows - 1, 1, {}))
+local distances = {}
+for seed, predicted in ipairs(usual_ones.predicted) do
+  distances[seed] = timeseries.metrics.rmse(predicted:reshape{ -1 }, month_before)
+end
 print(([[
 RMSE over %d seeds: %.1f, of the last value itself: %.1f.
 What it says is not what will come but what has been: its forecasts are %.1f (RMSE) away from the month
 before, and %.1f from the month they are for. With one month of input there is nothing else to learn: no
-season is in view, and the test part lies above everything that was scaled to 0 … 1.]]):format(#errors,
-  mean_of(errors), scores.baselines.naive.rmse, naive, mean_of(errors)))
+season is in view, and the test part lies above everything that was scaled to 0 … 1.]]):format(#usual_ones.rmse,
+  mean_of(usual_ones.rmse), scores.baselines.naive.rmse, mean_of(distances), mean_of(usual_ones.rmse)))
 
 -- 2. One that forecasts ---------------------------------------------------------------------------
 
