@@ -46,16 +46,9 @@ function base:link_layers()
   end)
 end
 
---- The same, which stays kept.
-function base:output_mask()
-  return self.last_mask
-end
-
 --- The mask of the last output; `call` has kept it.
 function base:compute_mask()
-  local mask = self.last_mask
-  self.last_mask = nil
-  return mask
+  return self.last_mask
 end
 
 --- How the model is trained.

@@ -181,7 +181,7 @@ local function call(self, x, second)
   local outer, inner = ops.tape_label(self.name), inner_options(self, x, given)
   local results = table.pack(self:call(x, inner))
   ops.tape_label(outer)
-  masks.carry(results, self:output_mask(x, inner.mask))
+  masks.carry(results, self:compute_mask(x, inner.mask))
   if not self.seen_output and ops.is_tensor(results[1]) then
     self.seen_input, self.seen_output = shape_of(x), results[1]:shape()
   end
@@ -233,11 +233,6 @@ end
 -- whose masks differ gives a list; else what comes after the first output has no mask.
 function Layer:compute_mask(_, mask)
   return self.masking == "pass" and mask or nil
-end
-
---- The mask that travels with the output of the call that was just made.
-function Layer:output_mask(x, mask)
-  return self:compute_mask(x, mask)
 end
 
 -- States --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 -- A value is never changed by a call, so that keeping an old one rewinds, and using one twice
 -- forks. States made while a tape is open belong to it; `s:keep()` outlives it.
 -- @classmod marea.nn.State
+local masks = require "marea.nn.masks"
 local ops = require "marea.ops"
 
 local State = {}
@@ -76,14 +77,14 @@ end
 function states.advance(layer, x, list, call)
   check_carries(layer)
   if layer:state_count() == 0 then
-    return layer(x, { mask = call.mask, training = call.training }),
-      layer:compute_mask(x, call.mask), {}
+    local y = layer(x, { mask = call.mask, training = call.training })
+    return y, masks.of(y), {}
   end
   local results = table.pack(layer(x, { mask = call.mask, training = call.training,
     initial_state = #list > 0 and list or nil, return_state = true }))
   local outputs = #results - layer:state_count() -- a missing second state is nil
   if outputs ~= 1 then layer:fail("has %d outputs; states need one", outputs) end
-  return results[1], layer:compute_mask(x, call.mask), table.move(results, 2, #results, 1, {})
+  return results[1], masks.of(results[1]), table.move(results, 2, #results, 1, {})
 end
 
 --- Layers in a row, each with its share of the list.
